@@ -1,0 +1,5 @@
+"""`python -m trademantra`."""
+
+from trademantra.cli import main
+
+main()

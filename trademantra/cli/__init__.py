@@ -1,0 +1,63 @@
+"""`tm`: the commands.  Modules here import typer, rich and core at the top; everything else inside a command,
+so that `tm --help` stays fast."""
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from trademantra import __version__
+from trademantra.core.errors import TradeMantraError
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="tm",
+    help="Trade Mantra: write a strategy once; back-test, sweep, paper-trade and run it live.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Options of every command: --debug shows the traceback of an error."""
+
+
+@app.command(rich_help_panel="Start here")
+def run(context: typer.Context) -> None:
+    """The main job: today it shows what there is so far."""
+    parent = context.parent
+    assert parent is not None
+    typer.echo(parent.get_help())
+
+
+def main() -> NoReturn:
+    """Run `tm` and leave with its exit code: 0 done, 2 the user can mend it, 130 interrupted."""
+    arguments = [word for word in sys.argv[1:] if word != "--debug"]
+    debug = len(arguments) != len(sys.argv) - 1
+    try:
+        app(arguments, prog_name="tm")
+    except TradeMantraError as error:
+        if debug:
+            raise
+        typer.secho(f"tm: {error.message}", err=True, fg="red")
+        if error.hint:
+            typer.echo(f"    {error.hint}", err=True)
+        sys.exit(USER_ERROR)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    sys.exit(0)

@@ -1,0 +1,1 @@
+"""Market data that can be trusted: stored raw, written atomically, checked, never silently filled."""
