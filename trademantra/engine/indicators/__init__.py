@@ -1,0 +1,1 @@
+"""Indicators: one kernel each, for batch, tiles and live updates alike."""
