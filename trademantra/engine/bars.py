@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from trademantra.core.errors import InvalidValueError
 
+Int8Array: TypeAlias = NDArray[np.int8]
 Int64Array: TypeAlias = NDArray[np.int64]
 Float64Array: TypeAlias = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ import numba
 from numba import types
 from numba.core.errors import NumbaExperimentalFeatureWarning
 
-from trademantra.engine.bars import Float64Array, Int64Array
+from trademantra.engine.bars import Float64Array, Int8Array, Int64Array
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -54,7 +54,37 @@ class IndicatorKernel(Protocol):
     ) -> None: ...
 
 
+class SignalKernel(Protocol):
+    """Write what a strategy says at the close of each bar of [start, stop).
+
+    `columns` (rows, tile + 1) holds the indicator columns; that of bar i is at `i - start + 1`, so position 0 is
+    the bar before the tile.  `use` lists the rows of this strategy's outputs in declared order.
+    `minute` (n,) counts minutes since the session opened.  `parameters` in declared order; `state` is the kernel's.
+    Must write `codes[i - start]` (a sum of `Signal`s, 0 for nothing) for every bar.  `levels` (4, tile) is there
+    for strategies that declare it, NaN before each call: limit price, trigger price, stop, target of an entry.
+    Reads no bar after i for the signal at i.
+    """
+
+    def __call__(
+        self,
+        bars: Float64Array,
+        session: Int64Array,
+        minute: Int64Array,
+        columns: Float64Array,
+        use: Int64Array,
+        parameters: Float64Array,
+        state: Float64Array,
+        codes: Int8Array,
+        levels: Float64Array,
+        start: int,
+        stop: int,
+    ) -> None: ...
+
+
 INDICATOR = types.void(MATRIX, INTEGERS, NUMBER, VECTOR, VECTOR, MATRIX, INDEX, INDEX)
+SIGNALS = types.void(
+    MATRIX, INTEGERS, INTEGERS, MATRIX, INTEGERS, VECTOR, VECTOR, CODES, MATRIX, INDEX, INDEX
+)
 
 
 def compiled(signature: Any, *, parallel: bool = False) -> Callable[[F], F]:  # noqa: ANN401  (numba's types are untyped)
@@ -79,3 +109,13 @@ def inlined(function: F) -> F:
 def indicator_kernel(function: F) -> F:
     """An `IndicatorKernel`, compiled at import."""
     return compiled(INDICATOR)(function)
+
+
+def signal_kernel(function: F) -> F:
+    """A `SignalKernel`, compiled at import."""
+    return compiled(SIGNALS)(function)
+
+
+def part(function: F) -> F:
+    """A larger part of a kernel, compiled once for each use of types and linked into the kernels that call it."""
+    return cast(F, numba.njit(nogil=True, fastmath=False, error_model="numpy")(function))

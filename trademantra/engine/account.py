@@ -1,0 +1,590 @@
+"""The one step: orders meet a bar, cash and position follow.  Back-test, sweep and paper exchange all use it.
+
+Invariants, after every call:
+- equity = cash + quantity x multiplier x price; a fill changes it by its costs and its slippage only;
+- a position is flat, long or short, never both; a reversal is an exit and then an entry;
+- entries never take required margin above equity; a working exit is never behind a working entry;
+- nothing here reads a bar after the one it is given.
+
+The order of things within one bar: square-off, market exits, protective levels that the open already passed,
+market entries, resting entries, then the stop, then the target (the other way round when the rules say so).
+"""
+
+from math import nan
+
+import numpy as np
+
+from trademantra.engine.bars import Float64Array
+from trademantra.engine.charging import LEVIES, charge_of
+from trademantra.engine.compile import part
+from trademantra.engine.records import (
+    AccountRecord,
+    EntryKind,
+    FillRecord,
+    LevelKind,
+    Reason,
+    RecordArray,
+    RulesRecord,
+    Signal,
+    SizeKind,
+    SlippageKind,
+    TradeRecord,
+)
+
+# numba reads plain integers faster to compile than enum members
+MARKET, LIMIT = int(EntryKind.MARKET), int(EntryKind.LIMIT)
+PERCENT, POINTS, ATR = int(LevelKind.PERCENT), int(LevelKind.POINTS), int(LevelKind.ATR)
+NO_REASON, ENTRY, BY_SIGNAL = int(Reason.NONE), int(Reason.ENTRY), int(Reason.SIGNAL)
+BY_STOP, BY_TARGET, BY_TRAIL = int(Reason.STOP), int(Reason.TARGET), int(Reason.TRAIL)
+BY_TIME, BY_SQUARE_OFF, BY_MARGIN = int(Reason.TIME), int(Reason.SQUARE_OFF), int(Reason.MARGIN)
+BPS, TICKS, RANGE, SQUARE_ROOT = (
+    int(SlippageKind.BPS),
+    int(SlippageKind.TICKS),
+    int(SlippageKind.RANGE),
+    int(SlippageKind.SQUARE_ROOT),
+)
+FIXED_QUANTITY, FIXED_CASH, OF_EQUITY = int(SizeKind.QUANTITY), int(SizeKind.CASH), int(SizeKind.EQUITY)
+OF_RISK, OF_ATR = int(SizeKind.RISK), int(SizeKind.ATR_TARGET)
+OF_VOLATILITY, OF_KELLY = int(SizeKind.VOLATILITY_TARGET), int(SizeKind.KELLY)
+ENTER_LONG, EXIT_LONG = int(Signal.ENTER_LONG), int(Signal.EXIT_LONG)
+ENTER_SHORT, EXIT_SHORT = int(Signal.ENTER_SHORT), int(Signal.EXIT_SHORT)
+
+KELLY_LEAST_TRADES = 20  # before that many closed trades the Kelly fraction is not an estimate of anything
+_DUST = 1e-9  # of a lot; below it a quantity is a rounding residue
+
+
+@part
+def open_account(account: AccountRecord, rules: RulesRecord) -> None:
+    """Make a zeroed record an account with its opening cash and nothing working."""
+    account.cash = rules.cash
+    account.equity = rules.cash
+    account.peak_equity = rules.cash
+    account.day_equity = rules.cash
+    account.stop = nan
+    account.target = nan
+    account.entry_left = nan
+    account.last_sell_day = -1
+
+
+@part
+def equity_at(account: AccountRecord, rules: RulesRecord, price: float) -> float:
+    return account.cash + account.quantity * rules.multiplier * price
+
+
+@part
+def sign_of(quantity: float) -> int:
+    if quantity > 0.0:
+        return 1
+    return -1 if quantity < 0.0 else 0
+
+
+@part
+def slipped(
+    rules: RulesRecord, side: int, price: float, high: float, low: float, volume: float, quantity: float
+) -> float:
+    """The price that a market order gets: worse than `price` by the slippage model, outward to the tick."""
+    if rules.slippage_kind == BPS:
+        price += side * price * rules.slippage * 1e-4
+    elif rules.slippage_kind == TICKS:
+        price += side * rules.slippage * rules.tick
+    elif rules.slippage_kind == RANGE:
+        price += side * rules.slippage * (high - low)
+    elif rules.slippage_kind == SQUARE_ROOT and volume > 0.0:
+        price += side * price * rules.slippage * np.sqrt(quantity / volume)
+    else:
+        return price
+    if rules.tick > 0.0:
+        steps = price / rules.tick
+        price = (np.ceil(steps - 1e-6) if side > 0 else np.floor(steps + 1e-6)) * rules.tick
+    return max(price, rules.tick)
+
+
+@part
+def whole_lots(rules: RulesRecord, quantity: float) -> float:
+    """Largest multiple of the lot that is not above `quantity`."""
+    if rules.lot <= 0.0:
+        return quantity
+    return float(np.floor(quantity / rules.lot + _DUST) * rules.lot)
+
+
+@part
+def affordable(
+    account: AccountRecord, rules: RulesRecord, charges: RecordArray, side: int, price: float, day: int
+) -> float:
+    """Largest quantity whose margin and costs the free equity covers; 0 when there is none."""
+    free = equity_at(account, rules, price) - abs(account.quantity) * rules.multiplier * price * rules.margin
+    unit = price * rules.multiplier
+    if free <= 0.0 or unit <= 0.0:
+        return 0.0
+    scratch = np.zeros(LEVIES)
+    first_sale = day != account.last_sell_day
+    quantity = free / (unit * rules.margin)
+    costs = charge_of(charges, scratch, side, quantity * unit, day, first_sale)
+    for _ in range(3):  # exact at once for proportional costs; caps and floors settle in the next rounds
+        rate = costs / (quantity * unit)
+        quantity = free / (unit * (rules.margin + rate))
+        costs = charge_of(charges, scratch, side, quantity * unit, day, first_sale)
+    excess = quantity * unit * rules.margin + costs - free
+    if excess > 1e-9 * free:
+        quantity = max(0.0, (free - costs) / (unit * rules.margin))
+    return quantity
+
+
+@part
+def level_distance(kind: int, value: float, price: float, atr: float) -> float:
+    """Distance of a protective level from `price`; NaN when there is none or the range is not known yet."""
+    if kind == PERCENT:
+        return price * value / 100.0
+    if kind == POINTS:
+        return value
+    if kind == ATR:
+        return atr * value
+    return nan
+
+
+@part
+def wanted(account: AccountRecord, rules: RulesRecord, side: int, price: float) -> float:
+    """Quantity that the sizing rule asks for, before margin and lots; 0 when it cannot be known yet."""
+    value = price * rules.multiplier
+    equity = equity_at(account, rules, price)
+    if rules.size_kind == FIXED_QUANTITY:
+        return rules.size
+    if rules.size_kind == FIXED_CASH:
+        return rules.size / value
+    if rules.size_kind == OF_EQUITY:
+        return equity * rules.size / value
+    if rules.size_kind == OF_RISK:
+        stop = account.entry_stop
+        distance = (
+            side * (price - stop)
+            if stop == stop
+            else level_distance(rules.stop_kind, rules.stop, price, account.entry_atr)
+        )
+        return equity * rules.size / (distance * rules.multiplier) if distance > 0.0 else 0.0
+    if rules.size_kind == OF_ATR:
+        return (
+            equity * rules.size / (account.entry_atr * rules.multiplier) if account.entry_atr > 0.0 else 0.0
+        )
+    if rules.size_kind == OF_VOLATILITY:
+        yearly = account.entry_deviation * np.sqrt(rules.size_periods)
+        return equity * rules.size / yearly / value if yearly > 0.0 else 0.0
+    # Kelly: f = W - (1 - W) / R, W the share of winners, R the ratio of average win to average loss
+    # (Kelly 1956, as used for trades).  One lot, or nothing where lots are not set, until there are enough trades.
+    losers = account.trades - account.wins
+    if (
+        account.trades < KELLY_LEAST_TRADES
+        or account.wins == 0
+        or losers == 0
+        or account.sum_loss_return == 0.0
+    ):
+        return rules.lot
+    share = account.wins / account.trades
+    ratio = (account.sum_win_return / account.wins) / (-account.sum_loss_return / losers)
+    return max(0.0, equity * rules.size * (share - (1.0 - share) / ratio) / value)
+
+
+@part
+def execute(
+    account: AccountRecord,
+    rules: RulesRecord,
+    charges: RecordArray,
+    levies: Float64Array,
+    fills: RecordArray,
+    index: int,
+    day: int,
+    side: int,
+    price: float,
+    quantity: float,
+    reason: int,
+) -> None:
+    """Book one execution: cash, position, costs and the running trade."""
+    value = price * quantity * rules.multiplier
+    costs = charge_of(charges, levies, side, value, day, day != account.last_sell_day)
+    if side < 0:
+        account.last_sell_day = day
+    account.cash -= side * value + costs
+    account.costs += costs
+    account.turnover += value
+    account.trade_costs += costs
+    if account.fills < len(fills):
+        fill: FillRecord = fills[account.fills]
+        fill.instrument = 0
+        fill.index = index
+        fill.side = side
+        fill.quantity = quantity
+        fill.price = price
+        fill.costs = costs
+        fill.reason = reason
+    account.fills += 1
+    if account.quantity * side >= 0.0:
+        held = abs(account.quantity)
+        account.average = (account.average * held + price * quantity) / (held + quantity)
+        account.quantity += side * quantity
+        account.trade_quantity += quantity
+        account.trade_entry_value += value
+        return
+    account.quantity += side * quantity
+    if abs(account.quantity) <= _DUST * max(1.0, account.trade_quantity):
+        account.quantity = 0.0
+    account.trade_exit_quantity += quantity
+    account.trade_exit_value += value
+
+
+@part
+def finish_trade(
+    account: AccountRecord,
+    rules: RulesRecord,
+    trades: RecordArray,
+    side: int,
+    index: int,
+    reason: int,
+    slot: int,
+) -> None:
+    """The position went flat: score the round trip, write it to `trades[slot]` if there is room, forget it."""
+    gross = side * (account.trade_exit_value - account.trade_entry_value)
+    net = gross - account.trade_costs
+    if slot < len(trades):
+        trade: TradeRecord = trades[slot]
+        trade.instrument = 0
+        trade.side = side
+        trade.entry_index = account.entry_index
+        trade.exit_index = index
+        trade.quantity = account.trade_quantity
+        trade.entry_price = account.trade_entry_value / (account.trade_quantity * rules.multiplier)
+        trade.exit_price = account.trade_exit_value / (account.trade_exit_quantity * rules.multiplier)
+        trade.gross = gross
+        trade.costs = account.trade_costs
+        trade.net = net
+        trade.reason = reason
+    if account.trades == 0 or net > account.best_trade:
+        account.best_trade = net
+    if account.trades == 0 or net < account.worst_trade:
+        account.worst_trade = net
+    account.trades += 1
+    account.bars_held += index - account.entry_index
+    if net > 0.0:
+        account.wins += 1
+        account.gross_profit += net
+        account.sum_win_return += net / account.trade_entry_value
+        account.losing_run = 0
+    else:
+        account.gross_loss += net
+        account.sum_loss_return += net / account.trade_entry_value
+        account.losing_run += 1
+        account.longest_losing_run = max(account.longest_losing_run, account.losing_run)
+    account.entries = 0
+    account.average = 0.0
+    account.stop = nan
+    account.target = nan
+    account.exit_reason = NO_REASON
+    account.trade_quantity = 0.0
+    account.trade_entry_value = 0.0
+    account.trade_exit_value = 0.0
+    account.trade_exit_quantity = 0.0
+    account.trade_costs = 0.0
+
+
+@part
+def leave(
+    account: AccountRecord,
+    rules: RulesRecord,
+    charges: RecordArray,
+    levies: Float64Array,
+    fills: RecordArray,
+    trades: RecordArray,
+    bar: Float64Array,
+    band_low: float,
+    band_high: float,
+    index: int,
+    day: int,
+    price: float,
+    slips: bool,
+    reason: int,
+) -> None:
+    """Exit at `price` as far as the bar's volume and its circuit limit allow; what is left goes at the next open."""
+    side = -sign_of(account.quantity)
+    quantity = abs(account.quantity)
+    if rules.participation > 0.0:
+        quantity = min(quantity, whole_lots(rules, rules.participation * bar[4]))
+    locked = (side < 0 and bar[1] <= band_low) or (side > 0 and bar[2] >= band_high)
+    if locked or quantity <= 0.0:
+        account.exit_reason = reason
+        return
+    if slips:
+        price = slipped(rules, side, price, bar[1], bar[2], bar[4], quantity)
+    if price < band_low:
+        price = band_low
+    if price > band_high:
+        price = band_high
+    execute(account, rules, charges, levies, fills, index, day, side, price, quantity, reason)
+    if account.quantity == 0.0:
+        finish_trade(account, rules, trades, -side, index, reason, account.trades)
+    else:
+        account.exit_reason = reason
+
+
+@part
+def enter(
+    account: AccountRecord,
+    rules: RulesRecord,
+    charges: RecordArray,
+    levies: Float64Array,
+    fills: RecordArray,
+    bar: Float64Array,
+    band_low: float,
+    band_high: float,
+    index: int,
+    day: int,
+    price: float,
+    slips: bool,
+) -> bool:
+    """Fill the working entry at `price` as far as size, margin, volume and circuit limit allow.
+
+    True when something filled.  An entry that cannot be afforded or sized is dropped and counted.
+    """
+    side = account.entry_side
+    if (side > 0 and bar[2] >= band_high) or (side < 0 and bar[1] <= band_low):
+        account.refused += 1  # locked at the circuit limit: nobody is on the other side
+        account.entry_side = 0
+        account.entry_left = nan
+        return False
+    first = account.entry_left != account.entry_left
+    quantity = wanted(account, rules, side, price) if first else account.entry_left
+    if slips:
+        price = slipped(rules, side, price, bar[1], bar[2], bar[4], quantity)
+    if price > band_high:
+        price = band_high
+    if price < band_low:
+        price = band_low
+    quantity = whole_lots(rules, min(quantity, affordable(account, rules, charges, side, price, day)))
+    if quantity <= 0.0:
+        account.refused += 1
+        account.entry_side = 0
+        account.entry_left = nan
+        return False
+    if first:
+        account.entry_left = quantity
+    if rules.participation > 0.0:
+        quantity = min(quantity, whole_lots(rules, rules.participation * bar[4]))
+        if quantity <= 0.0:
+            return False
+    if account.quantity == 0.0:
+        account.entry_index = index
+        account.peak = price
+    if first:
+        account.entries += 1
+    execute(account, rules, charges, levies, fills, index, day, side, price, quantity, ENTRY)
+    account.atr = account.entry_atr
+    distance = level_distance(rules.stop_kind, rules.stop, account.average, account.atr)
+    account.stop = (
+        account.entry_stop if account.entry_stop == account.entry_stop else account.average - side * distance
+    )
+    distance = level_distance(rules.target_kind, rules.target, account.average, account.atr)
+    account.target = (
+        account.entry_target
+        if account.entry_target == account.entry_target
+        else account.average + side * distance
+    )
+    account.entry_left -= quantity
+    if account.entry_left <= _DUST * max(1.0, quantity):
+        account.entry_side = 0
+        account.entry_left = nan
+    return True
+
+
+@part
+def trail_level(account: AccountRecord, rules: RulesRecord, side: int) -> float:
+    """Trailing stop from the best price so far; NaN when there is none."""
+    return account.peak - side * level_distance(rules.trail_kind, rules.trail, account.peak, account.atr)
+
+
+@part
+def stop_level(account: AccountRecord, rules: RulesRecord, side: int) -> float:
+    """The nearer of the fixed and the trailing stop; NaN when there is neither."""
+    trail = trail_level(account, rules, side)
+    if trail == trail and not side * (account.stop - trail) >= 0.0:
+        return trail
+    return account.stop
+
+
+@part
+def step(
+    account: AccountRecord,
+    rules: RulesRecord,
+    charges: RecordArray,
+    levies: Float64Array,
+    fills: RecordArray,
+    trades: RecordArray,
+    bar: Float64Array,
+    band_low: float,
+    band_high: float,
+    index: int,
+    day: int,
+    square_off: bool,
+) -> None:
+    """Let the working orders and protective levels meet one bar (open, high, low, close, volume).
+
+    `band_low` and `band_high` are the circuit limits of the day (-inf and inf when there are none);
+    `day` counts from 1970-01-01 in the exchange's zone; `square_off` says that intraday positions leave at this open.
+    """
+    opening = bar[0]
+    if square_off:
+        account.entry_side = 0
+        account.entry_left = nan
+        if account.quantity != 0.0:
+            account.exit_reason = BY_SQUARE_OFF
+    # at the open: what was decided before comes before anything inside this bar
+    if account.exit_reason != NO_REASON and account.quantity != 0.0:
+        leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
+              opening, True, account.exit_reason)  # fmt: skip
+    elif account.quantity != 0.0:
+        side = sign_of(account.quantity)
+        stop = stop_level(account, rules, side)
+        if side * (opening - account.target) >= 0.0:  # a resting limit order gets the better price
+            leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
+                  opening, False, BY_TARGET)  # fmt: skip
+        elif side * (opening - stop) <= 0.0:  # gapped through: the open, not the level
+            leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
+                  opening, True, BY_STOP if stop == account.stop else BY_TRAIL)  # fmt: skip
+    else:
+        account.exit_reason = NO_REASON
+    opened_at_open = False
+    opened_by_limit = False
+    opened_by_stop = False
+    working = account.entry_side
+    if working != 0 and account.quantity * working >= 0.0 and account.exit_reason == NO_REASON:
+        before = account.quantity
+        level = account.entry_price
+        if account.entry_kind == MARKET:
+            opened_at_open = enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
+                                   opening, True)  # fmt: skip
+        elif account.entry_kind == LIMIT:
+            reach = bar[2] if working > 0 else bar[1]
+            if working * (opening - level) < 0.0:
+                opened_at_open = enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
+                                       opening, False)  # fmt: skip
+            elif working * (reach - level) < 0.0 or (rules.limit_touch == 1 and reach == level):
+                opened_by_limit = enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
+                                        level, False)  # fmt: skip
+        else:
+            reach = bar[1] if working > 0 else bar[2]
+            if working * (opening - level) >= 0.0:
+                opened_at_open = enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
+                                       opening, True)  # fmt: skip
+            elif working * (reach - level) >= 0.0:
+                opened_by_stop = enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
+                                       level, True)  # fmt: skip
+        if before != 0.0:  # an addition: the position was exposed to the whole bar
+            opened_at_open = opened_by_limit = opened_by_stop = False
+        if account.entry_side != 0:
+            account.entry_age += 1
+            if rules.entry_valid > 0 and account.entry_age >= rules.entry_valid:
+                account.entry_side = 0
+                account.entry_left = nan
+    if account.quantity == 0.0:
+        return
+    side = sign_of(account.quantity)
+    favourable = bar[1] if side > 0 else bar[2]
+    adverse = bar[2] if side > 0 else bar[1]
+    opened = opened_at_open or opened_by_limit or opened_by_stop
+    if account.exit_reason == NO_REASON and (not opened or rules.entry_bar == 1):
+        stop = stop_level(account, rules, side)
+        stopped = side * (adverse - stop) <= 0.0
+        # after a limit entry the bar's best price may lie before the entry: it earns no target
+        reached = not opened_by_limit and (
+            side * (favourable - account.target) > 0.0
+            or (rules.limit_touch == 1 and favourable == account.target)
+        )
+        if stopped and not (reached and rules.target_first == 1):
+            price = stop if opened_by_stop or opened_by_limit or side * (opening - stop) > 0.0 else opening
+            leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
+                  price, True, BY_STOP if stop == account.stop else BY_TRAIL)  # fmt: skip
+        elif reached:
+            leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
+                  account.target, False, BY_TARGET)  # fmt: skip
+    if account.quantity == 0.0:
+        return
+    best = bar[3] if opened_by_limit else favourable
+    if side * (best - account.peak) > 0.0:
+        account.peak = best
+    if account.exit_reason == NO_REASON:
+        if rules.time_exit > 0 and index - account.entry_index + 1 >= rules.time_exit:
+            account.exit_reason = BY_TIME
+        if equity_at(account, rules, bar[3]) <= 0.0:
+            account.exit_reason = BY_MARGIN
+
+
+@part
+def decide(
+    account: AccountRecord,
+    rules: RulesRecord,
+    code: int,
+    limit: float,
+    trigger: float,
+    stop: float,
+    target: float,
+    atr: float,
+    deviation: float,
+) -> None:
+    """Turn what the strategy says at a close into working orders.  `code` is a sum of `Signal`s."""
+    if (account.quantity > 0.0 and code & EXIT_LONG) or (account.quantity < 0.0 and code & EXIT_SHORT):
+        account.exit_reason = BY_SIGNAL
+    if (account.entry_side > 0 and code & EXIT_LONG) or (account.entry_side < 0 and code & EXIT_SHORT):
+        account.entry_side = 0
+        account.entry_left = nan
+    want = 0
+    if code & ENTER_LONG and rules.allow_long == 1:
+        want = 1
+    elif code & ENTER_SHORT and rules.allow_short == 1:
+        want = -1
+    if want == 0:
+        return
+    if account.quantity * want < 0.0:
+        account.exit_reason = BY_SIGNAL
+    elif (
+        account.quantity * want > 0.0
+        and account.exit_reason == NO_REASON
+        and account.entries >= rules.max_entries
+    ):
+        return
+    account.entry_side = want
+    account.entry_left = nan
+    account.entry_age = 0
+    account.entry_kind = MARKET
+    account.entry_price = nan
+    if limit == limit:
+        account.entry_kind = LIMIT
+        account.entry_price = limit
+    elif trigger == trigger:
+        account.entry_kind = 2
+        account.entry_price = trigger
+    account.entry_stop = stop
+    account.entry_target = target
+    account.entry_atr = atr
+    account.entry_deviation = deviation
+
+
+@part
+def settle_at_close(
+    account: AccountRecord,
+    rules: RulesRecord,
+    charges: RecordArray,
+    levies: Float64Array,
+    fills: RecordArray,
+    trades: RecordArray,
+    bar: Float64Array,
+    band_low: float,
+    band_high: float,
+    index: int,
+    day: int,
+) -> None:
+    """For `same_close`: market decisions fill at the close that they were made on."""
+    if account.exit_reason != NO_REASON and account.quantity != 0.0:
+        leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
+              bar[3], True, account.exit_reason)  # fmt: skip
+    if (
+        account.entry_side != 0
+        and account.entry_kind == MARKET
+        and account.quantity * account.entry_side >= 0.0
+    ):
+        enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day, bar[3], True)

@@ -1,0 +1,365 @@
+"""Bars of many instruments on one clock: a panel, and the portfolio walk over it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import nan
+from typing import Protocol
+
+import numpy as np
+from numba import types
+
+from trademantra.core.errors import InvalidValueError
+from trademantra.engine.account import execute, finish_trade, open_account, slipped, whole_lots
+from trademantra.engine.bars import Bars, Float64Array, Int8Array, Int64Array
+from trademantra.engine.charging import CHARGE_RULE, LEVIES, charge_of, no_charges
+from trademantra.engine.compile import CUBE, INDEX, INTEGERS, VECTOR, compiled, part
+from trademantra.engine.parameters import Parameter, resolve
+from trademantra.engine.records import (
+    ACCOUNT,
+    FILL,
+    RULES,
+    TRADE,
+    AccountRecord,
+    Reason,
+    RecordArray,
+    RulesRecord,
+    records,
+)
+from trademantra.engine.rules import TradingRules
+from trademantra.engine.timeline import Timeline
+
+OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
+BY_SIGNAL, ENTRY = int(Reason.SIGNAL), int(Reason.ENTRY)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """Aligned bars: `values` (5, n, m) are open, high, low, close, volume of m instruments at n times.
+
+    A bar that an instrument does not have is NaN (and volume 0); nothing is filled forward here.
+    """
+
+    symbols: tuple[str, ...]
+    ts: Int64Array
+    values: Float64Array
+
+    @classmethod
+    def align(cls, bars: Mapping[str, Bars]) -> "Panel":
+        """Panel over the union of all times.  Errors: `InvalidValueError` when there is nothing, or no overlap."""
+        if not bars:
+            raise InvalidValueError("a panel needs at least one instrument")
+        symbols = tuple(sorted(bars))
+        ts = np.unique(np.concatenate([bars[symbol].ts for symbol in symbols]))
+        values = np.full((5, len(ts), len(symbols)), nan)
+        values[VOLUME] = 0.0
+        for column, symbol in enumerate(symbols):
+            one = bars[symbol]
+            at = np.searchsorted(ts, one.ts)
+            for row, prices in enumerate((one.open, one.high, one.low, one.close, one.volume)):
+                values[row, at, column] = prices
+        present = ~np.isnan(values[CLOSE])
+        if len(symbols) > 1 and not (present.sum(axis=1) > 1).any():
+            raise InvalidValueError(
+                f"the bars of {', '.join(symbols[:5])} never fall on the same time",
+                hint="use one timeframe and instruments of one exchange session",
+            )
+        return cls(symbols, ts, values)
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+
+class WeightKernel(Protocol):
+    """Write target weights (fractions of equity, negative is short) for the close of bar `i` into `weights` (m,).
+
+    `values` is the panel's (5, n, m); reads no bar after i; NaN marks an absent bar.  `state` is the kernel's own.
+    """
+
+    def __call__(
+        self,
+        values: Float64Array,
+        i: int,
+        parameters: Float64Array,
+        state: Float64Array,
+        weights: Float64Array,
+    ) -> None: ...
+
+
+WEIGHTS = types.void(CUBE, INDEX, VECTOR, VECTOR, VECTOR)
+
+
+def weight_kernel(function: WeightKernel) -> WeightKernel:
+    """A `WeightKernel`, compiled at import."""
+    return compiled(WEIGHTS)(function)
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationStrategy:
+    """A compiled rule on a panel: target weights at rebalance bars.
+
+    `every` names the parameter that holds the number of bars between rebalances; `warm_up` names those whose sum
+    is the number of bars before the first one.
+    """
+
+    name: str
+    title: str
+    idea: str
+    source: str
+    market: str
+    parameters: tuple[Parameter, ...]
+    kernel: WeightKernel
+    every: str
+    warm_up: tuple[str, ...]
+    state_size: int = 1
+    least_instruments: int = 2
+    rules: TradingRules = field(default_factory=TradingRules)
+
+    def values(self, given: Mapping[str, float]) -> dict[str, float]:
+        """All parameters.  Errors: `InvalidValueError` naming strategy, parameter and what is allowed."""
+        resolved = resolve(f"strategy {self.name}", self.parameters, given)
+        return dict(zip((p.name for p in self.parameters), resolved, strict=True))
+
+    def rebalances(self, n: int, values: Mapping[str, float]) -> Int8Array:
+        """Mask (n,) of the bars at whose close weights are set."""
+        first = int(sum(values[name] for name in self.warm_up))
+        mask = np.zeros(n, np.int8)
+        mask[first :: int(values[self.every])] = 1
+        return mask
+
+
+@part
+def affordable_buy(
+    rules: RulesRecord, charges: RecordArray, free: float, price: float, day: int, scratch: Float64Array
+) -> float:
+    """Largest quantity whose price and costs `free` cash covers."""
+    unit = price * rules.multiplier
+    if free <= 0.0:
+        return 0.0
+    quantity = free / unit
+    for _ in range(3):
+        costs = charge_of(charges, scratch, 1, quantity * unit, day, True)
+        quantity = free / (unit + costs / quantity)
+    excess = quantity * unit + charge_of(charges, scratch, 1, quantity * unit, day, True) - free
+    return max(0.0, quantity - max(0.0, excess) / unit)
+
+
+@part
+def settle(
+    account: AccountRecord,
+    rules: RulesRecord,
+    charges: RecordArray,
+    levies: Float64Array,
+    fills: RecordArray,
+    trades: RecordArray,
+    counts: Int64Array,
+    instrument: int,
+    index: int,
+    day: int,
+    side: int,
+    price: float,
+    quantity: float,
+    reason: int,
+) -> float:
+    """Execute for one instrument and keep the portfolio's own lists; the change of cash."""
+    before = account.cash
+    opening = account.quantity * side >= 0.0
+    if opening and account.quantity == 0.0:
+        account.entry_index = index
+    costs_before = account.costs
+    execute(account, rules, charges, levies, fills[:0], index, day, side, price, quantity, reason)
+    if counts[0] < len(fills):
+        fill = fills[counts[0]]
+        fill.instrument = instrument
+        fill.index = index
+        fill.side = side
+        fill.quantity = quantity
+        fill.price = price
+        fill.costs = account.costs - costs_before
+        fill.reason = reason
+    counts[0] += 1
+    if not opening and account.quantity == 0.0:
+        finish_trade(account, rules, trades, -side, index, reason, counts[1])
+        if counts[1] < len(trades):
+            trades[counts[1]].instrument = instrument
+        counts[1] += 1
+    return float(account.cash - before)
+
+
+@compiled(
+    types.void(
+        types.FunctionType(WEIGHTS),
+        CUBE,
+        INTEGERS,
+        types.int8[::1],
+        VECTOR,
+        INDEX,
+        records(RULES),
+        records(CHARGE_RULE),
+        records(ACCOUNT),
+        VECTOR,
+        records(FILL),
+        records(TRADE),
+        INTEGERS,
+        VECTOR,
+    )
+)
+def run_panel(
+    weigh: WeightKernel,
+    values: Float64Array,
+    day: Int64Array,
+    rebalance: Int8Array,
+    parameters: Float64Array,
+    state_size: int,
+    rules_array: RecordArray,
+    charges: RecordArray,
+    accounts: RecordArray,
+    levies: Float64Array,
+    fills: RecordArray,
+    trades: RecordArray,
+    counts: Int64Array,
+    curve: Float64Array,
+) -> None:
+    """Take a portfolio through the panel.
+
+    Each instrument keeps an account record of its own, whose cash is what it has cost or earned so far; free cash is
+    the opening cash and the sum of those.  Orders of one rebalance: sells first, then buys, smallest value first;
+    a buy that cash does not cover is cut.  `counts` (3,): fills, trades, refused.
+    """
+    rules = rules_array[0]
+    n, m = values.shape[1], values.shape[2]
+    state = np.zeros(state_size)
+    weights = np.zeros(m)
+    orders = np.zeros(m)  # signed quantities that wait for their fill
+    last = np.full(m, nan)  # last known close
+    scratch = np.zeros(LEVIES)
+    bar = np.empty(5)
+    waiting = False
+    cash = rules.cash
+    for j in range(m):
+        open_account(accounts[j], rules)
+        accounts[j].cash = 0.0
+    for i in range(n):
+        for when in range(2):  # 0: at the open, orders of the last close; 1: at the close, when rules say so
+            if when == 1:
+                equity = cash
+                for j in range(m):
+                    if values[CLOSE, i, j] == values[CLOSE, i, j]:
+                        last[j] = values[CLOSE, i, j]
+                    if accounts[j].quantity != 0.0:
+                        equity += accounts[j].quantity * rules.multiplier * last[j]
+                curve[i] = equity
+                if rebalance[i] == 0 or equity <= 0.0:
+                    continue
+                for j in range(m):
+                    weights[j] = 0.0
+                weigh(values, i, parameters, state, weights)
+                for j in range(m):
+                    weight = weights[j]
+                    if weight < 0.0 and rules.allow_short == 0:
+                        weight = 0.0
+                    orders[j] = 0.0
+                    if values[CLOSE, i, j] != values[CLOSE, i, j]:
+                        continue  # no price: neither bought nor sold now
+                    unit = last[j] * rules.multiplier
+                    goal = whole_lots(rules, abs(weight) * equity * rules.size / unit) * (
+                        1.0 if weight > 0.0 else -1.0
+                    )
+                    orders[j] = goal - accounts[j].quantity
+                waiting = True
+                if rules.same_close == 0:
+                    continue
+            if not waiting or (when == 0 and rules.same_close == 1):
+                continue
+            waiting = False
+            row = CLOSE if rules.same_close == 1 else OPEN
+            worth = np.empty(m)
+            for j in range(m):
+                price = values[row, i, j]
+                worth[j] = orders[j] * price if price == price else 0.0
+            for j in np.argsort(worth, kind="mergesort"):
+                if worth[j] == 0.0:
+                    counts[2] += 1 if orders[j] != 0.0 else 0  # its bar is missing: the order lapses
+                    continue
+                side = 1 if worth[j] > 0.0 else -1
+                for row_of in range(5):
+                    bar[row_of] = values[row_of, i, j]
+                price = slipped(rules, side, bar[row], bar[1], bar[2], bar[4], abs(orders[j]))
+                account = accounts[j]
+                left = abs(orders[j])
+                if account.quantity * side < 0.0:  # a reduction first, then, past zero, a new position
+                    part_one = min(left, abs(account.quantity))
+                    cash += settle(account, rules, charges, levies, fills, trades, counts, j, i, day[i], side, price,
+                                   part_one, BY_SIGNAL)  # fmt: skip
+                    left -= part_one
+                if left <= 1e-9 * abs(orders[j]):
+                    continue
+                if side > 0:
+                    left = min(left, affordable_buy(rules, charges, cash, price, day[i], scratch))
+                left = whole_lots(rules, left)
+                if left <= 0.0:
+                    counts[2] += 1
+                    continue
+                cash += settle(account, rules, charges, levies, fills, trades, counts, j, i, day[i], side, price,
+                               left, ENTRY)  # fmt: skip
+            if when == 1:
+                equity = cash
+                for j in range(m):
+                    if accounts[j].quantity != 0.0:
+                        equity += accounts[j].quantity * rules.multiplier * last[j]
+                curve[i] = equity
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PanelOutcome:
+    """One portfolio run: `accounts` (m,) records, `levies` (10,), fills, trades, equity curve (n,), refused orders."""
+
+    accounts: RecordArray
+    levies: Float64Array
+    fills: RecordArray
+    trades: RecordArray
+    curve: Float64Array
+    refused: int
+
+
+def run_allocation(
+    strategy: AllocationStrategy,
+    panel: Panel,
+    timeline: Timeline,
+    values: Mapping[str, float],
+    rules: TradingRules,
+    charges: RecordArray | None = None,
+    bars_per_year: float = 252.0,
+) -> PanelOutcome:
+    """Run an allocation strategy.  `values` as given by `strategy.values`; `rules.size` scales all weights.
+
+    Errors: `InvalidValueError` for too few instruments or bars.
+    """
+    n, m = panel.values.shape[1:]
+    if m < strategy.least_instruments:
+        raise InvalidValueError(
+            f"strategy {strategy.name} needs at least {strategy.least_instruments} instruments, got {m}",
+            hint="give --symbol several times",
+        )
+    rebalance = strategy.rebalances(n, values)
+    if not rebalance.any():
+        raise InvalidValueError(
+            f"strategy {strategy.name} never rebalances within {n} bars",
+            hint="take a longer period or smaller lengths",
+        )
+    parameters = np.array([values[p.name] for p in strategy.parameters], np.float64)
+    capacity = 2 * m * (int(rebalance.sum()) + 1)
+    accounts, levies, counts, curve = (
+        np.zeros(m, ACCOUNT),
+        np.zeros(LEVIES),
+        np.zeros(3, np.int64),
+        np.empty(n),
+    )
+    fills, trades = np.empty(capacity, FILL), np.empty(capacity, TRADE)
+    run_panel(
+        strategy.kernel, panel.values, timeline.day, rebalance, parameters, strategy.state_size,
+        rules.record(bars_per_year), no_charges() if charges is None else charges, accounts, levies, fills, trades,
+        counts, curve,
+    )  # fmt: skip
+    return PanelOutcome(
+        accounts, levies, fills[: counts[0]].copy(), trades[: counts[1]].copy(), curve, int(counts[2])
+    )

@@ -1,0 +1,106 @@
+"""Where each bar lies in its trading day: what session-aware kernels and daily scores need to know."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from trademantra.core.errors import InvalidValueError
+from trademantra.core.time import NANOSECONDS_PER_DAY, NANOSECONDS_PER_MINUTE
+from trademantra.engine.bars import Int8Array, Int64Array
+from trademantra.engine.records import Signal
+
+IST_OFFSET_NS = int(5.5 * 3_600) * 1_000_000_000
+_ALL = int(Signal.ENTER_LONG | Signal.EXIT_LONG | Signal.ENTER_SHORT | Signal.EXIT_SHORT)
+_EXITS = int(Signal.EXIT_LONG | Signal.EXIT_SHORT)
+
+
+class Span(Protocol):
+    """A trading session: nanoseconds UTC of its first and its last instant (half open)."""
+
+    @property
+    def open_ns(self) -> int: ...
+    @property
+    def close_ns(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Timeline:
+    """Per bar: `session` number from 0, `minute` since that session opened, `day` since 1970-01-01 local.
+
+    `ends` (sessions,) is the index of the last bar of each session.
+    `allowed` (n,) is empty, or a mask of `Signal`s per bar: entries are masked out after the cut-off, and the
+    bar at which intraday positions leave carries `Signal.SQUARE_OFF`.
+    """
+
+    session: Int64Array
+    minute: Int64Array
+    day: Int64Array
+    ends: Int64Array
+    allowed: Int8Array
+
+    def __len__(self) -> int:
+        return len(self.session)
+
+    def with_square_off(self, leave_minute: int, last_entry_minute: int | None = None) -> "Timeline":
+        """Intraday rules: no entry from `last_entry_minute`, flat at `leave_minute` (both since the open).
+
+        The position leaves at the open of the first bar at or after `leave_minute`, or of the session's last bar
+        when bars end before it.  Entries decided on the bar before are masked, since they would fill after it.
+        """
+        cut = leave_minute if last_entry_minute is None else min(last_entry_minute, leave_minute)
+        allowed = np.where(self.minute >= cut, _EXITS, _ALL).astype(np.int8)
+        starts = np.concatenate(([0], self.ends[:-1] + 1))
+        for start, end in zip(starts.tolist(), self.ends.tolist(), strict=True):
+            leaving = start + int(np.searchsorted(self.minute[start : end + 1], leave_minute))
+            leaving = min(leaving, end)
+            allowed[leaving] = _EXITS | int(Signal.SQUARE_OFF)
+            allowed[max(start, leaving - 1) : leaving] &= _EXITS
+            allowed[leaving + 1 : end + 1] = _EXITS
+            allowed[end] &= _EXITS | int(
+                Signal.SQUARE_OFF
+            )  # an entry at the last close would wait for tomorrow
+        return replace(self, allowed=allowed)
+
+
+def by_sessions(ts: Int64Array, spans: Sequence[Span], zone_offset_ns: int = IST_OFFSET_NS) -> Timeline:
+    """Timeline of bars that start at `ts` (n,) in given sessions.
+
+    Errors: `InvalidValueError` naming the first bar that starts outside every session.
+    """
+    opens = np.array([span.open_ns for span in spans], np.int64)
+    closes = np.array([span.close_ns for span in spans], np.int64)
+    which = np.searchsorted(opens, ts, side="right") - 1
+    outside = (which < 0) | (ts >= closes[np.maximum(which, 0)]) if len(spans) else np.ones(len(ts), bool)
+    if outside.any():
+        i = int(np.argmax(outside))
+        raise InvalidValueError(
+            f"bar {i} ({np.datetime64(int(ts[i]), 'ns').astype('datetime64[s]')}Z) lies outside every session",
+            hint="check the exchange and the time zone of the data, or drop such bars",
+        )
+    fresh = np.concatenate(([False], which[1:] != which[:-1]))[: len(ts)]
+    opened = opens[which]
+    minute = (ts - opened) // NANOSECONDS_PER_MINUTE
+    return _timeline(np.cumsum(fresh), minute, (opened + zone_offset_ns) // NANOSECONDS_PER_DAY)
+
+
+def by_days(ts: Int64Array, zone_offset_ns: int = 0) -> Timeline:
+    """Timeline in which every calendar day of the zone is a session that opens with its first bar (24x7 markets)."""
+    day = (ts + zone_offset_ns) // NANOSECONDS_PER_DAY
+    fresh = np.concatenate(([False], day[1:] != day[:-1]))[: len(ts)]
+    session = np.cumsum(fresh)
+    first = np.concatenate(([0], np.flatnonzero(fresh)))
+    minute = (ts - ts[first][session]) // NANOSECONDS_PER_MINUTE if len(ts) else session
+    return _timeline(session, minute, day)
+
+
+def _timeline(session: Int64Array, minute: Int64Array, day: Int64Array) -> Timeline:
+    ends = np.flatnonzero(np.append(np.diff(session), 1)).astype(np.int64)
+    return Timeline(
+        np.ascontiguousarray(session, dtype=np.int64),
+        np.ascontiguousarray(minute, dtype=np.int64),
+        np.ascontiguousarray(day, dtype=np.int64),
+        ends,
+        np.empty(0, np.int8),
+    )

@@ -1,0 +1,1 @@
+"""The strategy library: one file a strategy."""
