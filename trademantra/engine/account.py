@@ -112,7 +112,8 @@ def affordable(
     account: AccountRecord, rules: RulesRecord, charges: RecordArray, side: int, price: float, day: int
 ) -> float:
     """Largest quantity whose margin and costs the free equity covers; 0 when there is none."""
-    free = equity_at(account, rules, price) - abs(account.quantity) * rules.multiplier * price * rules.margin
+    tied = abs(account.quantity) * rules.multiplier * price * rules.margin + account.reserved
+    free = equity_at(account, rules, price) - tied
     unit = price * rules.multiplier
     if free <= 0.0 or unit <= 0.0:
         return 0.0
@@ -348,8 +349,9 @@ def enter(
         account.entry_side = 0
         account.entry_left = nan
         return False
-    first = account.entry_left != account.entry_left
-    quantity = wanted(account, rules, side, price) if first else account.entry_left
+    first = account.entry_fresh == 1
+    sized = account.entry_left != account.entry_left
+    quantity = wanted(account, rules, side, price) if sized else account.entry_left
     if slips:
         price = slipped(rules, side, price, bar[1], bar[2], bar[4], quantity)
     if price > band_high:
@@ -362,7 +364,7 @@ def enter(
         account.entry_side = 0
         account.entry_left = nan
         return False
-    if first:
+    if sized:
         account.entry_left = quantity
     if rules.participation > 0.0:
         quantity = min(quantity, whole_lots(rules, rules.participation * bar[4]))
@@ -373,6 +375,7 @@ def enter(
         account.peak = price
     if first:
         account.entries += 1
+        account.entry_fresh = 0
     execute(account, rules, charges, levies, fills, index, day, side, price, quantity, ENTRY)
     account.atr = account.entry_atr
     distance = level_distance(rules.stop_kind, rules.stop, account.average, account.atr)
@@ -550,6 +553,7 @@ def decide(
     account.entry_side = want
     account.entry_left = nan
     account.entry_age = 0
+    account.entry_fresh = 1
     account.entry_kind = MARKET
     account.entry_price = nan
     if limit == limit:

@@ -124,6 +124,8 @@ class AccountRecord(Protocol):
     entry_atr: float
     entry_deviation: float  # of returns per bar, for sizing
     entry_age: int  # bars it has rested
+    entry_fresh: int  # 1 until it fills for the first time
+    reserved: float  # equity that other positions of the same portfolio tie up as margin
     exit_reason: int  # a working market exit; 0: none
     trade_quantity: float  # of the present trade: entered quantity and values, costs so far
     trade_entry_value: float

@@ -1,0 +1,205 @@
+"""Event strategies: Python callbacks over the same compiled account and fill rules as every other run.
+
+A strategy sees bars up to the present one and never beyond; what it asks for happens at the next open.
+"""
+
+from dataclasses import dataclass
+from math import nan
+from typing import ClassVar
+
+from trademantra.core.errors import InvalidValueError
+from trademantra.engine.bars import Bars
+from trademantra.engine.parameters import Parameter, resolve
+from trademantra.engine.portfolio import Book, Portfolio
+from trademantra.engine.records import EntryKind, Reason, Signal
+from trademantra.engine.rules import TradingRules
+
+
+class BarView:
+    """The bar that a callback is about.  One object is reused for every bar: copy what you want to keep.
+
+    `ts` nanoseconds UTC of its start, prices in currency, `minute` since the session opened, `index` within the series.
+    """
+
+    __slots__ = ("close", "high", "index", "low", "minute", "open", "session", "symbol", "ts", "volume")
+
+    symbol: str
+    index: int
+    ts: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    minute: int
+    session: int
+
+
+@dataclass(frozen=True, slots=True)
+class FillEvent:
+    """An execution as a strategy sees it."""
+
+    symbol: str
+    side: int
+    quantity: float
+    price: float
+    costs: float
+    reason: Reason
+
+
+class EventStrategy:
+    """A strategy of callbacks.  Subclass it, declare the class fields, override what you need.
+
+    `times` are minutes since the session's open at which `on_time` is called, before that minute's bar is known.
+    Parameters arrive as attributes of `self.values`.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    idea: ClassVar[str]
+    source: ClassVar[str]
+    market: ClassVar[str]
+    parameters: ClassVar[tuple[Parameter, ...]] = ()
+    rules: ClassVar[TradingRules] = TradingRules()
+    intraday: ClassVar[bool] = False
+    times: ClassVar[tuple[int, ...]] = ()
+
+    def __init__(self, **given: float) -> None:
+        resolved = resolve(f"strategy {self.name}", self.parameters, given)
+        self.values: dict[str, float] = dict(zip((p.name for p in self.parameters), resolved, strict=True))
+
+    def on_start(self, context: "Context") -> None:
+        """Once, before the first bar."""
+
+    def on_session(self, context: "Context") -> None:
+        """Before the first bar of a session; `context.preopen` is known, orders fill at that bar's open."""
+
+    def on_time(self, context: "Context", minute: int) -> None:
+        """At a minute of `times`; orders fill at the open of the bar that starts then."""
+
+    def on_bar(self, context: "Context", bar: BarView) -> None:
+        """At the close of a bar; orders fill at the next open."""
+
+    def on_fill(self, context: "Context", fill: FillEvent) -> None:
+        """After each execution."""
+
+
+class Context:
+    """What a strategy can see and do.  Symbols may be left out when there is only one instrument."""
+
+    def __init__(self, portfolio: Portfolio) -> None:
+        self._portfolio = portfolio
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return tuple(self._portfolio.by_symbol)
+
+    @property
+    def equity(self) -> float:
+        """Cash and positions at their last known prices."""
+        return self._portfolio.equity
+
+    def position(self, symbol: str = "") -> float:
+        """Signed quantity held."""
+        return float(self._book(symbol).record["quantity"])
+
+    def history(self, symbol: str = "") -> Bars:
+        """The finished bars so far, as views."""
+        book = self._book(symbol)
+        return book.bars.slice(0, book.i + 1)
+
+    def preopen(self, symbol: str = "") -> float:
+        """In `on_session`: the price of the pre-open auction, which is the open of the session's first bar.
+
+        NaN outside `on_session` and where the instrument has no bar in this session's first minute.
+        """
+        book = self._book(symbol)
+        i = book.i + 1
+        starts = i < book.count and (i == 0 or book.timeline.session[i] != book.timeline.session[i - 1])
+        return float(book.matrix[0, i]) if starts else nan
+
+    def buy(
+        self,
+        symbol: str = "",
+        *,
+        quantity: float = nan,
+        limit: float = nan,
+        trigger: float = nan,
+        stop: float = nan,
+        target: float = nan,
+    ) -> None:
+        """Enter long at market, at a limit or on a trigger; sized by the rules unless `quantity` is given.
+
+        `stop` and `target` protect the position from its first fill on (prices; the rules' own distances otherwise).
+        """
+        self._enter(symbol, 1, quantity, limit, trigger, stop, target)
+
+    def sell(
+        self,
+        symbol: str = "",
+        *,
+        quantity: float = nan,
+        limit: float = nan,
+        trigger: float = nan,
+        stop: float = nan,
+        target: float = nan,
+    ) -> None:
+        """Enter short; see `buy`."""
+        self._enter(symbol, -1, quantity, limit, trigger, stop, target)
+
+    def exit(self, symbol: str = "") -> None:
+        """Leave the position at market and cancel a working entry."""
+        book = self._book(symbol)
+        book.record["entry_side"] = 0
+        if book.record["quantity"] != 0.0:
+            book.record["exit_reason"] = int(Reason.SIGNAL)
+            book.due = book.i + 1
+
+    def cancel(self, symbol: str = "") -> None:
+        """Cancel a working entry."""
+        self._book(symbol).record["entry_side"] = 0
+
+    def _book(self, symbol: str) -> Book:
+        if not symbol and self._portfolio.only is not None:
+            return self._portfolio.only
+        try:
+            return self._portfolio.by_symbol[symbol]
+        except KeyError as error:
+            raise InvalidValueError(
+                f"no instrument {symbol!r} in this run",
+                hint=f"there are: {', '.join(list(self._portfolio.by_symbol)[:8])}",
+            ) from error
+
+    def _enter(
+        self,
+        symbol: str,
+        side: int,
+        quantity: float,
+        limit: float,
+        trigger: float,
+        stop: float,
+        target: float,
+    ) -> None:
+        book, rules = self._book(symbol), self._portfolio.rules
+        record, i = book.record, book.i + 1
+        allowed = rules.allow_long if side > 0 else rules.allow_short
+        signal = Signal.ENTER_LONG if side > 0 else Signal.ENTER_SHORT
+        closed = len(book.timeline.allowed) and i < book.count and not book.timeline.allowed[i] & int(signal)
+        held = float(record["quantity"])
+        if not allowed or closed or (held * side > 0.0 and record["entries"] >= rules.max_entries):
+            self._portfolio.refused += 1
+            return
+        if quantity <= 0.0:
+            raise InvalidValueError(f"{book.symbol}: quantity must be positive, got {quantity:g}")
+        if held * side < 0.0:
+            record["exit_reason"] = int(Reason.SIGNAL)
+        kind = EntryKind.MARKET if limit != limit and trigger != trigger else EntryKind.LIMIT
+        if trigger == trigger:
+            kind = EntryKind.STOP
+        for name, value in (
+            ("entry_side", side), ("entry_kind", int(kind)), ("entry_price", trigger if trigger == trigger else limit),
+            ("entry_left", quantity), ("entry_stop", stop), ("entry_target", target), ("entry_atr", nan),
+            ("entry_deviation", nan), ("entry_age", 0), ("entry_fresh", 1),
+        ):  # fmt: skip
+            record[name] = value
+        book.due = i

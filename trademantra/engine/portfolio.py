@@ -1,0 +1,203 @@
+"""The accounts behind an event run: one record an instrument, one cash, the compiled step for each."""
+
+from collections.abc import Mapping
+from math import inf, nan
+from typing import Protocol
+
+import numpy as np
+from numba import types
+
+from trademantra.engine.account import open_account, settle_at_close, step
+from trademantra.engine.bars import Bars, Float64Array, Int8Array
+from trademantra.engine.charging import CHARGE_RULE, LEVIES
+from trademantra.engine.compile import CODES, INDEX, MATRIX, VECTOR, compiled
+from trademantra.engine.indicators.declare import matrix_of
+from trademantra.engine.records import ACCOUNT, FILL, RULES, TRADE, RecordArray, Signal, records
+from trademantra.engine.rules import TradingRules
+from trademantra.engine.timeline import Timeline
+from trademantra.engine.walk import next_event
+
+NEVER = 2**62
+HORIZON = 4096  # bars that one look ahead covers; bounds the cost of a look that finds nothing
+SQUARE_OFF = int(Signal.SQUARE_OFF)
+PLENTY = 1e300  # cash of a portfolio member between its steps: ruin is the portfolio's, not the member's
+BOOK = (
+    records(ACCOUNT), INDEX, records(RULES), records(CHARGE_RULE), VECTOR, records(FILL), records(TRADE), MATRIX,
+    CODES, INDEX, INDEX,
+)  # fmt: skip
+
+
+@compiled(types.int64(*BOOK))
+def step_at(
+    accounts: RecordArray,
+    j: int,
+    rules: RecordArray,
+    charges: RecordArray,
+    levies: Float64Array,
+    fills: RecordArray,
+    trades: RecordArray,
+    bars: Float64Array,
+    marks: Int8Array,
+    i: int,
+    day: int,
+) -> int:
+    """Step account j at bar i; the number of fills that it has made so far."""
+    square_off = (marks[i] & SQUARE_OFF) != 0
+    step(accounts[j], rules[0], charges, levies, fills, trades, bars[:, i], -inf, inf, i, day, square_off)
+    return int(accounts[j].fills)
+
+
+@compiled(types.int64(*BOOK))
+def settle_at(
+    accounts: RecordArray,
+    j: int,
+    rules: RecordArray,
+    charges: RecordArray,
+    levies: Float64Array,
+    fills: RecordArray,
+    trades: RecordArray,
+    bars: Float64Array,
+    marks: Int8Array,
+    i: int,
+    day: int,
+) -> int:
+    """Fill market decisions at the close of bar i; the number of fills so far."""
+    settle_at_close(accounts[j], rules[0], charges, levies, fills, trades, bars[:, i], -inf, inf, i, day)
+    return int(accounts[j].fills)
+
+
+@compiled(types.int64(records(ACCOUNT), INDEX, records(RULES), MATRIX, CODES, INDEX))
+def due_from(
+    accounts: RecordArray, j: int, rules: RecordArray, bars: Float64Array, marks: Int8Array, i: int
+) -> int:
+    """First bar from i at which account j needs a step, or the end of the look ahead."""
+    account = accounts[j]
+    if account.entry_side != 0 or account.exit_reason != 0:
+        return i
+    if account.quantity == 0.0:
+        return NEVER
+    start = i - i % 8
+    last = min(bars.shape[1], i + HORIZON)
+    codes = marks[start:]
+    words = marks[start : start + (last - start) // 8 * 8].view(np.int64)
+    return int(next_event(account, rules[0], bars, codes, words, start, i, last))
+
+
+@compiled(types.void(records(ACCOUNT), records(RULES)))
+def open_all(accounts: RecordArray, rules: RecordArray) -> None:
+    for j in range(len(accounts)):
+        open_account(accounts[j], rules[0])
+
+
+class Mover(Protocol):
+    """`step_at` or `settle_at`."""
+
+    def __call__(
+        self,
+        accounts: RecordArray,
+        j: int,
+        rules: RecordArray,
+        charges: RecordArray,
+        levies: Float64Array,
+        fills: RecordArray,
+        trades: RecordArray,
+        bars: Float64Array,
+        marks: Int8Array,
+        i: int,
+        day: int,
+    ) -> int: ...
+
+
+class Book:
+    """One instrument of a run: its bars, its place in them, its account record."""
+
+    def __init__(self, symbol: str, j: int, bars: Bars, timeline: Timeline, record: np.void) -> None:
+        self.symbol, self.j, self.bars, self.timeline, self.record = symbol, j, bars, timeline, record
+        self.matrix = matrix_of(bars)
+        n = len(bars)
+        self.marks: Int8Array = np.zeros(n, np.int8)
+        if len(timeline.allowed):
+            self.marks = (timeline.allowed & np.int8(SQUARE_OFF)).astype(np.int8)
+        self.count = n
+        self.days: list[int] = timeline.day.tolist()
+        self.i = -1  # the last bar whose close is known
+        self.due = NEVER
+        self.told = 0  # fills that the strategy has been told of
+        self.last = nan
+        self.fills = np.empty(64, FILL)
+        self.trades = np.empty(64, TRADE)
+
+
+class Portfolio:
+    """All instruments of a run and the cash that they share.
+
+    With one instrument its record holds the cash.  With several, `pool` does: before a step the member's record is
+    given the equity of the whole, less its own position, and what the step changes goes back to the pool.
+    """
+
+    def __init__(
+        self,
+        bars: Mapping[str, Bars],
+        timelines: Mapping[str, Timeline],
+        rules: TradingRules,
+        charges: RecordArray,
+        bars_per_year: float,
+    ) -> None:
+        self.rules = rules
+        self.record = rules.record(bars_per_year)
+        self.accounts = np.zeros(len(bars), ACCOUNT)
+        self.charges = charges
+        self.levies = np.zeros(LEVIES)
+        self.pool = rules.cash
+        self.refused = 0
+        self.books = [
+            Book(symbol, j, one, timelines[symbol], self.accounts[j])
+            for j, (symbol, one) in enumerate(bars.items())
+        ]
+        self.by_symbol = {book.symbol: book for book in self.books}
+        self.only = self.books[0] if len(self.books) == 1 else None
+        open_all(self.accounts, self.record)
+
+    @property
+    def equity(self) -> float:
+        """Cash and positions at their last known prices."""
+        unit = self.rules.multiplier
+        if self.only is not None:
+            held = float(self.only.record["quantity"])
+            return float(self.only.record["cash"]) + (held * unit * self.only.last if held else 0.0)
+        return self.pool + sum(
+            float(book.record["quantity"]) * unit * book.last
+            for book in self.books
+            if book.record["quantity"] != 0.0
+        )
+
+    def move(self, book: Book, i: int, how: Mover) -> RecordArray:
+        """Step or settle one instrument at bar i; the fills that this made."""
+        record = book.record
+        before = 0.0
+        if self.only is None:
+            book.last = float(book.matrix[0 if how is step_at else 3, i])
+            unit = self.rules.multiplier
+            others = sum(
+                abs(float(other.record["quantity"])) * unit * other.last
+                for other in self.books
+                if other is not book and other.record["quantity"] != 0.0
+            )
+            before = self.equity - float(record["quantity"]) * unit * book.last
+            record["cash"] = before
+            record["reserved"] = others * self.rules.margin
+        made = how(
+            self.accounts, book.j, self.record, self.charges, self.levies, book.fills, book.trades, book.matrix,
+            book.marks, i, book.days[i],
+        )  # fmt: skip
+        if self.only is None:
+            self.pool += float(record["cash"]) - before
+            record["cash"] = PLENTY
+        fresh = book.fills[book.told : made].copy()
+        book.told = made
+        if made + 4 > len(book.fills):
+            book.fills = np.concatenate([book.fills, np.empty_like(book.fills)])
+        if int(record["trades"]) + 4 > len(book.trades):
+            book.trades = np.concatenate([book.trades, np.empty_like(book.trades)])
+        book.due = due_from(self.accounts, book.j, self.record, book.matrix, book.marks, i + 1)
+        return fresh
