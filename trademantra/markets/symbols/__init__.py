@@ -1,0 +1,1 @@
+"""Brokers' names of contracts and securities, read and written both ways."""
