@@ -15,7 +15,7 @@ from math import nan
 import numpy as np
 
 from trademantra.engine.bars import Float64Array
-from trademantra.engine.charging import LEVIES, charge_of
+from trademantra.engine.charging import LEVY_COUNT, charge_of
 from trademantra.engine.compile import part
 from trademantra.engine.records import (
     AccountRecord,
@@ -117,14 +117,13 @@ def affordable(
     unit = price * rules.multiplier
     if free <= 0.0 or unit <= 0.0:
         return 0.0
-    scratch = np.zeros(LEVIES)
-    first_sale = day != account.last_sell_day
+    scratch = np.zeros(LEVY_COUNT)
     quantity = free / (unit * rules.margin)
-    costs = charge_of(charges, scratch, side, quantity * unit, day, first_sale)
+    costs = charge_of(charges, scratch, side, quantity * unit, quantity * rules.multiplier, day, False)
     for _ in range(3):  # exact at once for proportional costs; caps and floors settle in the next rounds
         rate = costs / (quantity * unit)
         quantity = free / (unit * (rules.margin + rate))
-        costs = charge_of(charges, scratch, side, quantity * unit, day, first_sale)
+        costs = charge_of(charges, scratch, side, quantity * unit, quantity * rules.multiplier, day, False)
     excess = quantity * unit * rules.margin + costs - free
     if excess > 1e-9 * free:
         quantity = max(0.0, (free - costs) / (unit * rules.margin))
@@ -200,8 +199,10 @@ def execute(
 ) -> None:
     """Book one execution: cash, position, costs and the running trade."""
     value = price * quantity * rules.multiplier
-    costs = charge_of(charges, levies, side, value, day, day != account.last_sell_day)
-    if side < 0:
+    # a holding of an earlier day leaves the demat account: one debit a day (base SELL_DAY)
+    debit = side < 0 and account.quantity > 0.0 and account.entry_day < day and account.last_sell_day != day
+    costs = charge_of(charges, levies, side, value, quantity * rules.multiplier, day, debit)
+    if debit:
         account.last_sell_day = day
     account.cash -= side * value + costs
     account.costs += costs
@@ -218,6 +219,9 @@ def execute(
         fill.reason = reason
     account.fills += 1
     if account.quantity * side >= 0.0:
+        if account.quantity == 0.0:
+            account.entry_index = index
+            account.entry_day = day
         held = abs(account.quantity)
         account.average = (account.average * held + price * quantity) / (held + quantity)
         account.quantity += side * quantity
@@ -371,7 +375,6 @@ def enter(
         if quantity <= 0.0:
             return False
     if account.quantity == 0.0:
-        account.entry_index = index
         account.peak = price
     if first:
         account.entries += 1

@@ -5,55 +5,48 @@ import numpy as np
 from trademantra.engine.bars import Float64Array
 from trademantra.engine.compile import part
 from trademantra.engine.records import RecordArray
+from trademantra.markets.charges.numeric import BASES, CHARGE_RULE, LEVIES
+from trademantra.markets.charges.rules import Base, Levy
 
-BASE_BUY, BASE_SELL, BASE_TURNOVER, BASE_ORDER, BASE_SELL_DAY = range(5)
-GST_LEVY = 6
-CHARGE_RULE = np.dtype(
-    [
-        ("levy", "i8"),
-        ("base", "i8"),
-        ("rate", "f8"),
-        ("fixed", "f8"),
-        ("floor", "f8"),
-        ("cap", "f8"),
-        ("gst", "f8"),
-        ("from_day", "i8"),
-        ("to_day", "i8"),
-    ]
-)
-
-LEVIES = 10
+LEVY_COUNT = len(LEVIES)
+GST = LEVIES.index(Levy.GST)
+BUY, SELL = BASES.index(Base.BUY), BASES.index(Base.SELL)
+SELL_ORDER, SELL_DAY = BASES.index(Base.SELL_ORDER), BASES.index(Base.SELL_DAY)
+UNITS, SELL_UNITS = BASES.index(Base.UNITS), BASES.index(Base.SELL_UNITS)
 
 
 @part
 def charge_of(
-    charges: RecordArray,
-    levies: Float64Array,
-    side: int,
-    value: float,
-    day: int,
-    first_sale_of_day: bool,
+    charges: RecordArray, levies: Float64Array, side: int, value: float, units: float, day: int, debit: bool
 ) -> float:
-    """Costs of one execution of `value` on `day` (days since 1970-01-01); `levies` (10,) grows by each line."""
+    """Costs of one executed order of `units` worth `value` on `day` (days since 1970-01-01).
+
+    `debit`: this sale is the day's first of a holding from an earlier day.  `levies` (9,) grows by each line.
+    """
     total = 0.0
     for r in range(len(charges)):
         rule = charges[r]
-        if day < rule.from_day or day > rule.to_day:
+        base = rule.base
+        if day < rule.from_day or day > rule.to_day or (base == BUY and side < 0):
             continue
-        if rule.base == BASE_BUY and side < 0:
+        if side > 0 and base in (SELL, SELL_ORDER, SELL_UNITS, SELL_DAY):
             continue
-        if rule.base == BASE_SELL and side > 0:
+        if base == SELL_DAY and not debit:
             continue
-        if rule.base == BASE_SELL_DAY and (side > 0 or not first_sale_of_day):
-            continue
-        amount = min(max(rule.fixed + rule.rate * value, rule.floor), rule.cap)
+        amount = rule.fixed * (units if base in (UNITS, SELL_UNITS) else 1.0) + rule.rate * value
+        amount = min(max(amount, rule.floor), rule.cap)  # floor 0 and cap inf where a rule has none
         tax = amount * rule.gst
         levies[rule.levy] += amount
-        levies[GST_LEVY] += tax
+        levies[GST] += tax
         total += amount + tax
-    return total
+    return float(total)
 
 
 def no_charges() -> RecordArray:
     """An empty rule table: trading costs nothing."""
     return np.empty(0, CHARGE_RULE)
+
+
+def by_levy(levies: Float64Array) -> dict[str, float]:
+    """Names and amounts of the lines that are not zero."""
+    return {levy.value: float(amount) for levy, amount in zip(LEVIES, levies, strict=True) if amount != 0.0}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from trademantra.core.errors import InvalidValueError
 from trademantra.engine.bars import Bars, Float64Array, Int64Array
-from trademantra.engine.charging import LEVIES, no_charges
+from trademantra.engine.charging import LEVY_COUNT, no_charges
 from trademantra.engine.compile import IndicatorKernel
 from trademantra.engine.grid import scale_of
 from trademantra.engine.indicators.declare import Indicator, matrix_of
@@ -108,7 +108,7 @@ def run_combinations(
     capacity = n + 16 if record else 0
     while True:
         accounts = np.zeros(m, ACCOUNT)
-        levies = np.zeros((m, LEVIES))
+        levies = np.zeros((m, LEVY_COUNT))
         fills = np.empty(2 * capacity, FILL) if record else _NO_FILLS
         trades = np.empty(capacity, TRADE) if record else _NO_TRADES
         curve = np.empty(n) if record else _NO_CURVE

@@ -11,7 +11,7 @@ from numba import types
 from trademantra.core.errors import InvalidValueError
 from trademantra.engine.account import execute, finish_trade, open_account, slipped, whole_lots
 from trademantra.engine.bars import Bars, Float64Array, Int8Array, Int64Array
-from trademantra.engine.charging import CHARGE_RULE, LEVIES, charge_of, no_charges
+from trademantra.engine.charging import LEVY_COUNT, charge_of, no_charges
 from trademantra.engine.compile import CUBE, INDEX, INTEGERS, VECTOR, compiled, part
 from trademantra.engine.parameters import Parameter, resolve
 from trademantra.engine.records import (
@@ -27,6 +27,7 @@ from trademantra.engine.records import (
 )
 from trademantra.engine.rules import TradingRules
 from trademantra.engine.timeline import Timeline
+from trademantra.markets.charges.numeric import CHARGE_RULE
 
 OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
 BY_SIGNAL, ENTRY = int(Reason.SIGNAL), int(Reason.ENTRY)
@@ -137,9 +138,13 @@ def affordable_buy(
         return 0.0
     quantity = free / unit
     for _ in range(3):
-        costs = charge_of(charges, scratch, 1, quantity * unit, day, True)
+        costs = charge_of(charges, scratch, 1, quantity * unit, quantity * rules.multiplier, day, False)
         quantity = free / (unit + costs / quantity)
-    excess = quantity * unit + charge_of(charges, scratch, 1, quantity * unit, day, True) - free
+    excess = (
+        quantity * unit
+        + charge_of(charges, scratch, 1, quantity * unit, quantity * rules.multiplier, day, False)
+        - free
+    )
     return max(0.0, quantity - max(0.0, excess) / unit)
 
 
@@ -163,8 +168,6 @@ def settle(
     """Execute for one instrument and keep the portfolio's own lists; the change of cash."""
     before = account.cash
     opening = account.quantity * side >= 0.0
-    if opening and account.quantity == 0.0:
-        account.entry_index = index
     costs_before = account.costs
     execute(account, rules, charges, levies, fills[:0], index, day, side, price, quantity, reason)
     if counts[0] < len(fills):
@@ -231,7 +234,7 @@ def run_panel(
     weights = np.zeros(m)
     orders = np.zeros(m)  # signed quantities that wait for their fill
     last = np.full(m, nan)  # last known close
-    scratch = np.zeros(LEVIES)
+    scratch = np.zeros(LEVY_COUNT)
     bar = np.empty(5)
     waiting = False
     cash = rules.cash
@@ -350,7 +353,7 @@ def run_allocation(
     capacity = 2 * m * (int(rebalance.sum()) + 1)
     accounts, levies, counts, curve = (
         np.zeros(m, ACCOUNT),
-        np.zeros(LEVIES),
+        np.zeros(LEVY_COUNT),
         np.zeros(3, np.int64),
         np.empty(n),
     )

@@ -9,13 +9,14 @@ from numba import types
 
 from trademantra.engine.account import open_account, settle_at_close, step
 from trademantra.engine.bars import Bars, Float64Array, Int8Array
-from trademantra.engine.charging import CHARGE_RULE, LEVIES
+from trademantra.engine.charging import LEVY_COUNT
 from trademantra.engine.compile import CODES, INDEX, MATRIX, VECTOR, compiled
 from trademantra.engine.indicators.declare import matrix_of
 from trademantra.engine.records import ACCOUNT, FILL, RULES, TRADE, RecordArray, Signal, records
 from trademantra.engine.rules import TradingRules
 from trademantra.engine.timeline import Timeline
 from trademantra.engine.walk import next_event
+from trademantra.markets.charges.numeric import CHARGE_RULE
 
 NEVER = 2**62
 HORIZON = 4096  # bars that one look ahead covers; bounds the cost of a look that finds nothing
@@ -147,7 +148,7 @@ class Portfolio:
         self.record = rules.record(bars_per_year)
         self.accounts = np.zeros(len(bars), ACCOUNT)
         self.charges = charges
-        self.levies = np.zeros(LEVIES)
+        self.levies = np.zeros(LEVY_COUNT)
         self.pool = rules.cash
         self.refused = 0
         self.books = [

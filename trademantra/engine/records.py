@@ -111,6 +111,7 @@ class AccountRecord(Protocol):
     average: float  # average entry price
     entries: int  # entries of the present position
     entry_index: int  # bar of the first entry
+    entry_day: int  # its day since 1970-01-01
     peak: float  # best price since entry: highest high when long, lowest low when short
     stop: float  # protective levels of the position; NaN: none
     target: float
@@ -132,7 +133,7 @@ class AccountRecord(Protocol):
     trade_exit_value: float
     trade_exit_quantity: float
     trade_costs: float
-    last_sell_day: int  # for charges that fall due once a day
+    last_sell_day: int  # on which a charge that falls due once a day was taken
     fills: int
     trades: int
     wins: int

@@ -22,7 +22,6 @@ from trademantra.engine.account import (
     stop_level,
 )
 from trademantra.engine.bars import Float64Array, Int8Array, Int64Array
-from trademantra.engine.charging import CHARGE_RULE
 from trademantra.engine.compile import (
     INDEX,
     INDICATOR,
@@ -47,6 +46,7 @@ from trademantra.engine.records import (
     Signal,
     records,
 )
+from trademantra.markets.charges.numeric import CHARGE_RULE
 
 TILE = 512  # bars; a multiple of 8
 SLOTS = 8  # different indicator kernels that one strategy may use

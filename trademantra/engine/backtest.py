@@ -1,0 +1,221 @@
+"""One back-test: any kind of strategy, one kind of result."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+
+from trademantra.core.errors import InvalidValueError
+from trademantra.engine.bars import Bars, Float64Array, Int64Array
+from trademantra.engine.charging import by_levy
+from trademantra.engine.combinations import NO_BANDS, prepare, run_combinations
+from trademantra.engine.event_run import run_events
+from trademantra.engine.events import EventStrategy
+from trademantra.engine.metrics import Metrics, metrics_of
+from trademantra.engine.panel import AllocationStrategy, Panel, run_allocation
+from trademantra.engine.records import ACCOUNT, RecordArray
+from trademantra.engine.rules import TradingRules
+from trademantra.engine.strategy import SignalStrategy
+from trademantra.engine.timeline import Timeline
+
+Strategy: TypeAlias = SignalStrategy | AllocationStrategy | type[EventStrategy]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BacktestInput:
+    """What a run reads: bars by symbol, each with its timeline, and what trading costs.
+
+    `charges` (r,) numeric rules; `bands` (2, n) circuit limits per bar of a single instrument, or (2, 0).
+    `benchmark` (n,) closes on the clock of the run, or empty.
+    """
+
+    bars: Mapping[str, Bars]
+    timelines: Mapping[str, Timeline]
+    charges: RecordArray | None = None
+    bands: Float64Array = NO_BANDS
+    sessions_per_year: float = 252.0
+    risk_free_rate: float = 0.0
+    benchmark: Float64Array | None = None
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return tuple(self.bars)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over symbols, times, prices and volumes: equal input, equal fingerprint."""
+        total = hashlib.sha256()
+        for symbol in sorted(self.bars):
+            one = self.bars[symbol]
+            total.update(symbol.encode())
+            for array in (one.ts, one.open, one.high, one.low, one.close, one.volume):
+                total.update(np.ascontiguousarray(array).tobytes())
+        return total.hexdigest()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BacktestResult:
+    """The outcome of one run.
+
+    `ts` and `curve` (n,): bar starts and equity at their closes; `ends` (sessions,): last bar of each session.
+    `trades`, `fills`: `TRADE` and `FILL` records in time order, indices into `ts`, instruments into `symbols`.
+    `levies`: currency paid by charge line.
+    """
+
+    strategy: str
+    symbols: tuple[str, ...]
+    parameters: Mapping[str, float]
+    rules: TradingRules
+    metrics: Metrics
+    ts: Int64Array
+    curve: Float64Array
+    ends: Int64Array
+    trades: RecordArray
+    fills: RecordArray
+    levies: Mapping[str, float]
+    fingerprint: str
+
+
+def name_of(strategy: Strategy) -> str:
+    return strategy.name
+
+
+def backtest(
+    strategy: Strategy,
+    given: BacktestInput,
+    parameters: Mapping[str, float] | None = None,
+    rules: TradingRules | None = None,
+) -> BacktestResult:
+    """Run `strategy` with `parameters` (defaults where none are given) under `rules` (its own by default).
+
+    Errors: `InvalidValueError` naming strategy, parameter or bar: unknown or out-of-range parameter, too few bars or
+    instruments, several instruments for a strategy of one.
+    """
+    for symbol, bars in given.bars.items():
+        if symbol not in given.timelines or len(given.timelines[symbol]) != len(bars):
+            raise InvalidValueError(f"{symbol}: its timeline does not belong to its bars")
+    if isinstance(strategy, SignalStrategy):
+        return _signal(strategy, given, parameters or {}, rules or strategy.rules)
+    if isinstance(strategy, AllocationStrategy):
+        return _allocation(strategy, given, parameters or {}, rules or strategy.rules)
+    return _event(strategy, given, parameters or {}, rules or strategy.rules)
+
+
+def _signal(
+    strategy: SignalStrategy, given: BacktestInput, parameters: Mapping[str, float], rules: TradingRules
+) -> BacktestResult:
+    if len(given.bars) != 1:
+        raise InvalidValueError(
+            f"strategy {strategy.name} runs on one instrument, {len(given.bars)} were given",
+            hint="run it once for each symbol",
+        )
+    values = strategy.values(parameters)
+    [(_, bars)] = given.bars.items()
+    [timeline] = given.timelines.values()
+    market = prepare(bars, timeline, given.charges, given.bands, given.sessions_per_year)
+    outcome = run_combinations(strategy, market, [values], [rules], record=True)
+    return _result(
+        strategy.name, given, values, rules, bars.ts, timeline.ends, outcome.curve, outcome.trades, outcome.fills,
+        outcome.accounts, outcome.levies[0],
+    )  # fmt: skip
+
+
+def _allocation(
+    strategy: AllocationStrategy, given: BacktestInput, parameters: Mapping[str, float], rules: TradingRules
+) -> BacktestResult:
+    values = strategy.values(parameters)
+    panel = Panel.align(given.bars)
+    timeline = _common(given, panel.ts)
+    outcome = run_allocation(
+        strategy,
+        panel,
+        timeline,
+        values,
+        rules,
+        given.charges,
+        given.sessions_per_year * len(panel) / len(timeline.ends),
+    )
+    return _result(
+        strategy.name, replace(given, bars={s: given.bars[s] for s in panel.symbols}), values, rules, panel.ts,
+        timeline.ends, outcome.curve, outcome.trades, outcome.fills, _total(outcome.accounts, outcome.refused),
+        outcome.levies,
+    )  # fmt: skip
+
+
+def _event(
+    strategy: type[EventStrategy], given: BacktestInput, parameters: Mapping[str, float], rules: TradingRules
+) -> BacktestResult:
+    made = strategy(**parameters)
+    outcome = run_events(made, given.bars, given.timelines, rules, given.charges, given.sessions_per_year)
+    timeline = _common(given, outcome.ts)
+    return _result(
+        strategy.name, given, made.values, rules, outcome.ts, timeline.ends, outcome.curve, outcome.trades,
+        outcome.fills, _total(outcome.accounts, outcome.refused), outcome.levies,
+    )  # fmt: skip
+
+
+def _result(
+    strategy: str,
+    given: BacktestInput,
+    values: Mapping[str, float],
+    rules: TradingRules,
+    ts: Int64Array,
+    ends: Int64Array,
+    curve: Float64Array,
+    trades: RecordArray,
+    fills: RecordArray,
+    account: RecordArray,
+    levies: Float64Array,
+) -> BacktestResult:
+    benchmark = None
+    if given.benchmark is not None and len(given.benchmark):
+        if len(given.benchmark) != len(ts):
+            raise InvalidValueError(f"the benchmark has {len(given.benchmark)} values for {len(ts)} bars")
+        closes = given.benchmark[ends]
+        benchmark = closes / np.concatenate(([given.benchmark[0]], closes[:-1])) - 1.0
+    metrics = metrics_of(
+        curve, ends, trades, account, rules.cash,
+        sessions_per_year=given.sessions_per_year, risk_free_rate=given.risk_free_rate, benchmark_returns=benchmark,
+    )  # fmt: skip
+    return BacktestResult(
+        strategy, given.symbols, dict(values), rules, metrics, ts, curve, ends, trades, fills, by_levy(levies),
+        given.fingerprint,
+    )  # fmt: skip
+
+
+def _common(given: BacktestInput, ts: Int64Array) -> Timeline:
+    """The timeline of the clock that all instruments share: each time takes the day that its instruments give it.
+
+    Errors: `InvalidValueError` when two instruments disagree about the day of one time.
+    """
+    day = np.full(len(ts), np.iinfo(np.int64).min)
+    minute = np.zeros(len(ts), np.int64)
+    for symbol, bars in given.bars.items():
+        at, timeline = np.searchsorted(ts, bars.ts), given.timelines[symbol]
+        clash = (day[at] != np.iinfo(np.int64).min) & (day[at] != timeline.day)
+        if clash.any():
+            when = np.datetime64(int(bars.ts[int(np.argmax(clash))]), "ns").astype("datetime64[s]")
+            raise InvalidValueError(
+                f"{symbol}: its session at {when}Z differs from that of the other instruments",
+                hint="run instruments of one exchange session together",
+            )
+        day[at], minute[at] = timeline.day, timeline.minute
+    fresh = np.concatenate(([False], day[1:] != day[:-1]))
+    ends = np.flatnonzero(np.append(day[1:] != day[:-1], True)).astype(np.int64)
+    return Timeline(np.cumsum(fresh).astype(np.int64), minute, day, ends, np.empty(0, np.int8))
+
+
+def _total(accounts: RecordArray, refused: int) -> RecordArray:
+    """One account record for a portfolio, as far as the metrics read it."""
+    total = np.zeros(1, ACCOUNT)
+    for name in ("turnover", "costs", "fills"):
+        total[name] = accounts[name].sum()
+    total["longest_losing_run"] = accounts["longest_losing_run"].max()
+    total["refused"] = refused
+    held = accounts["quantity"] != 0.0
+    if held.any():
+        total["quantity"] = 1.0
+        total["entry_index"] = accounts["entry_index"][held].min()
+    return total
