@@ -223,19 +223,23 @@ def factor_of(text: str) -> Fraction:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, strict=True)
-        try:
-            names = _columns_of(path, reader.fieldnames or ())
-            for row in reader:
-                if None in row or None in row.values():
-                    raise BadInputError(path, f"does not have {len(names)} fields", line=reader.line_num)
-                yield (
-                    reader.line_num,
-                    {names[name]: value.strip() for name, value in row.items() if name in names},
-                )
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise BadInputError(path, str(error), line=reader.line_num) from error
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise BadInputError(path, f"not UTF-8 text: {error.reason}", line=line) from error
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    line = 1
+    try:
+        names = _columns_of(path, reader.fieldnames or ())
+        for row in reader:
+            line = reader.line_num
+            if None in row or None in row.values():
+                raise BadInputError(path, f"does not have {len(reader.fieldnames or ())} fields", line=line)
+            yield line, {names[name]: value.strip() for name, value in row.items() if name in names}
+    except csv.Error as error:
+        raise BadInputError(path, str(error), line=line + 1) from error
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:

@@ -1,0 +1,43 @@
+"""Sessions of an instrument as the bars of data vendors fill them: continuous trading and the closing auction."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from trademantra.core.instrument import Instrument
+from trademantra.data.resample import SessionSpan
+from trademantra.markets.sessions.overrides import NO_OVERRIDES, Overrides
+from trademantra.markets.sessions.phases import Phase, Session
+from trademantra.markets.sessions.schedule import sessions_between
+
+_CLOSING_AUCTION = frozenset({Phase.CAS_REFERENCE, Phase.CAS_ENTRY, Phase.CAS_LIMIT_ONLY, Phase.CAS_MATCHING})
+
+
+def spans_for(
+    instrument: Instrument, first: date, last: date, *, overrides: Overrides = NO_OVERRIDES
+) -> tuple[SessionSpan, ...]:
+    """What `resample` needs for bars of `instrument` from `first` to `last`, both inclusive.
+
+    Each window of continuous trading is a span, and so is the closing auction (15:15-15:35 for shares that have
+    one, from 2026-08-03): vendors stamp its single bar 15:29 or 15:34 (specs/india-markets.md 3.1), and its
+    price is the day's close.  Intraday bars do not mix the two; a day bar takes both.
+    Errors: `MissingFactError` for years without a holiday list, as `sessions_between`.
+    """
+    sessions = sessions_between(first, last, instrument, overrides=overrides)
+    continuous = [
+        SessionSpan(session.trade_date, *window) for session in sessions for window in session.continuous
+    ]
+    return tuple(sorted([*continuous, *closing_auctions(sessions)], key=_open_of))
+
+
+def closing_auctions(sessions: Sequence[Session]) -> tuple[SessionSpan, ...]:
+    """The closing auction of each session that has one: where `quality.check` allows bars but expects none."""
+    spans = []
+    for session in sessions:
+        windows = [window for window in session.windows if window.phase in _CLOSING_AUCTION]
+        if windows:
+            spans.append(SessionSpan(session.trade_date, windows[0].start_ns, windows[-1].end_ns))
+    return tuple(spans)
+
+
+def _open_of(span: SessionSpan) -> int:
+    return span.open_ns
