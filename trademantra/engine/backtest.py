@@ -75,11 +75,7 @@ class BacktestResult:
     trades: RecordArray
     fills: RecordArray
     levies: Mapping[str, float]
-    fingerprint: str
-
-
-def name_of(strategy: Strategy) -> str:
-    return strategy.name
+    given: BacktestInput
 
 
 def backtest(
@@ -180,8 +176,7 @@ def _result(
         sessions_per_year=given.sessions_per_year, risk_free_rate=given.risk_free_rate, benchmark_returns=benchmark,
     )  # fmt: skip
     return BacktestResult(
-        strategy, given.symbols, dict(values), rules, metrics, ts, curve, ends, trades, fills, by_levy(levies),
-        given.fingerprint,
+        strategy, given.symbols, dict(values), rules, metrics, ts, curve, ends, trades, fills, by_levy(levies), given,
     )  # fmt: skip
 
 

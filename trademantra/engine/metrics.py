@@ -16,6 +16,7 @@ from math import inf, nan, sqrt
 
 import numpy as np
 from numba import types
+from numpy.typing import NDArray
 
 from trademantra.engine.bars import Float64Array, Int64Array
 from trademantra.engine.compile import VECTOR, compiled
@@ -141,9 +142,9 @@ def metrics_of(
         average_loss=float(lost.mean()) if len(lost) else nan,
         best_trade=float(net.max()) if len(net) else nan,
         worst_trade=float(net.min()) if len(net) else nan,
-        longest_losing_run=int(account["longest_losing_run"][0]),
+        longest_losing_run=longest_run(net <= 0.0),
         average_bars_held=_ratio(held, len(net)),
-        exposure=_exposure(account, held, len(curve)),
+        exposure=_exposure(trades, account, len(curve)),
         turnover=_ratio(float(account["turnover"][0]), float(curve.mean()) * years),
         costs=float(account["costs"][0]),
         fills=int(account["fills"][0]),
@@ -189,9 +190,24 @@ def _moment(returns: Float64Array, order: int) -> float:
     return float(np.mean(centred**order)) / spread**order if spread > 0.0 else nan
 
 
-def _exposure(account: RecordArray, held: float, bars: int) -> float:
-    open_since = bars - int(account["entry_index"][0]) if account["quantity"][0] != 0.0 else 0
-    return min(1.0, (held + open_since) / bars)
+def longest_run(true: NDArray[np.bool_]) -> int:
+    """Length of the longest run of True.
+
+    >>> longest_run(np.array([True, False, True, True]))
+    2
+    """
+    breaks = np.flatnonzero(np.concatenate(([True], ~true, [True])))
+    return int(np.diff(breaks).max()) - 1
+
+
+def _exposure(trades: RecordArray, account: RecordArray, bars: int) -> float:
+    """Fraction of bars at whose close some position was held."""
+    change = np.zeros(bars + 1, np.int64)
+    np.add.at(change, trades["entry_index"], 1)
+    np.add.at(change, trades["exit_index"], -1)
+    if account["quantity"][0] != 0.0:
+        change[int(account["entry_index"][0])] += 1
+    return float(np.count_nonzero(np.cumsum(change[:-1]))) / bars
 
 
 def _alpha_beta(
