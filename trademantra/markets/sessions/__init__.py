@@ -5,6 +5,7 @@ sources and their limits: docs/sessions.md.
 """
 
 from trademantra.markets.sessions.calendar import (
+    holiday_name,
     is_trading_day,
     next_trading_day,
     previous_trading_day,
@@ -33,6 +34,7 @@ __all__ = [
     "SessionKind",
     "block_windows_on",
     "entry_cutoff_time",
+    "holiday_name",
     "is_settlement_day",
     "is_trading_day",
     "joins_closing_auction",

@@ -34,6 +34,19 @@ def is_trading_day(
     return day.weekday() < _SATURDAY and known.holidays[calendar].get(day) is not Closed.DAY
 
 
+def holiday_name(
+    day: date, exchange: Exchange, segment: Segment, *, overrides: Overrides = NO_OVERRIDES
+) -> str | None:
+    """Name of an Indian holiday, "" where the list has none (before 2024); None on any other day.
+
+    >>> holiday_name(date(2026, 11, 24), Exchange.NSE, Segment.EQUITY)
+    'Guru Nanak Jayanti'
+    """
+    if is_foreign(exchange):
+        return None
+    return facts(overrides).names.get((calendar_of(exchange, segment), day))
+
+
 def trading_days_between(
     first: date, last: date, exchange: Exchange, segment: Segment, *, overrides: Overrides = NO_OVERRIDES
 ) -> tuple[date, ...]:

@@ -87,8 +87,8 @@ def _us_hours() -> Mapping[date, tuple[int, int]]:
     with catch_warnings():
         simplefilter("ignore", DeprecationWarning)  # exchange_calendars 4.13.2 uses what pandas 3 deprecates
         calendar = get_calendar("XNYS", start=f"{_US_YEARS[0]}-01-01", end=f"{_US_YEARS[-1]}-12-31")
-    opens = calendar.opens.to_numpy().astype("datetime64[ns]").astype("int64").tolist()
-    closes = calendar.closes.to_numpy().astype("datetime64[ns]").astype("int64").tolist()
+    opens = calendar.opens_nanos.tolist()
+    closes = calendar.closes_nanos.tolist()
     days = [session.date() for session in calendar.sessions]
     return dict(zip(days, zip(opens, closes, strict=True), strict=True))
 

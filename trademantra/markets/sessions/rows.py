@@ -70,6 +70,7 @@ class HolidayRow:
     date: date
     calendar: Calendar
     closed: Closed
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +243,8 @@ def holiday_row(row: Row) -> HolidayRow:
     calendar = row.word("calendar", Calendar)
     if closed is not Closed.DAY and calendar is not Calendar.MCX:
         raise row.bad("closed", f"only MCX has half days, not {calendar}")
-    return HolidayRow(row.day("date"), calendar, closed)
+    name = row.text("name") if row.has("name") else ""
+    return HolidayRow(row.day("date"), calendar, closed, name)
 
 
 def year_row(row: Row) -> YearRow:

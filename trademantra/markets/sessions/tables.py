@@ -34,6 +34,7 @@ class Facts:
 
     years: Mapping[Calendar, frozenset[int]]
     holidays: Mapping[Calendar, Mapping[date, Closed]]
+    names: Mapping[tuple[Calendar, date], str]
     specials: Mapping[tuple[date, Exchange, Group], SpecialRow]
     square_off: tuple[SquareOffRow, ...]
 
@@ -69,11 +70,13 @@ def facts(overrides: Overrides) -> Facts:
     """The shipped tables with `overrides` on top: your session beats your holiday beats ours."""
     years, includes = _calendars()
     holidays: dict[Calendar, dict[date, Closed]] = {calendar: {} for calendar in Calendar}
+    names: dict[tuple[Calendar, date], str] = {}
     specials = dict(_specials())
     covered = {calendar: set(found) for calendar, found in years.items()}
     for row in [*map(holiday_row, _csv("holidays.csv")), *overrides.holidays]:
         for calendar in (row.calendar, *(c for c in Calendar if row.calendar in includes[c])):
             holidays[calendar][row.date] = row.closed
+            names[calendar, row.date] = row.name
     for closed in overrides.holidays:
         for key in [k for k in specials if k[0] == closed.date and _calendar_of(*k[1:]) is closed.calendar]:
             del specials[key]
@@ -84,6 +87,7 @@ def facts(overrides: Overrides) -> Facts:
     return Facts(
         {calendar: frozenset(found) for calendar, found in covered.items()},
         holidays,
+        names,
         specials,
         (*overrides.square_off, *map(square_off_row, _csv("square_off.csv"))),
     )
