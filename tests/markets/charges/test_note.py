@@ -198,19 +198,14 @@ def test_stt_is_rounded_once_a_note_and_half_a_rupee_goes_up() -> None:
     assert contract_note([order("SELL", 7_777, 1, **GOLD)], "zerodha", NOVEMBER)[Levy.CTT] == D("0.78")
 
 
-def test_gst_of_a_calculator_is_on_exact_amounts_and_of_a_note_on_stated_ones() -> None:
-    trades = [order("BUY", "1234.45", 4, **MIS)]
-    exact, calculator, stated = (
-        contract_note(trades, "zerodha", NOVEMBER, r) for r in (EXACT, CALCULATOR, NOTE)
-    )
-    assert calculator[Levy.GST] == round(exact[Levy.GST], 2)
-    base = stated[Levy.BROKERAGE] + stated[Levy.EXCHANGE_TXN] + stated[Levy.SEBI]
-    assert stated[Levy.GST] == round(base * D("0.18") + D("1e-9"), 2)
-
-
-def test_brokerage_is_stated_order_by_order_in_paise() -> None:
-    trades = [order("BUY", "33.5", 1, **MIS)] * 4  # 0.01005 each
-    assert contract_note(trades, "zerodha", NOVEMBER, CALCULATOR)[Levy.BROKERAGE] == D("0.04")
+def test_brokerage_is_stated_order_by_order_and_gst_follows_the_profile() -> None:
+    trades = [
+        order("BUY", 45, **MIS)
+    ] * 10  # 0.0135 of brokerage each, 0.014 of exchange and 0.0005 of SEBI in all
+    calculator, stated = (contract_note(trades, "zerodha", NOVEMBER, r) for r in (CALCULATOR, NOTE))
+    assert calculator[Levy.BROKERAGE] == stated[Levy.BROKERAGE] == D("0.10")
+    assert calculator[Levy.GST] == D("0.03")  # 18% of 0.1493, what it really was
+    assert stated[Levy.GST] == D("0.02")  # 18% of 0.11, what the note states
 
 
 def test_fills_of_one_order_pay_one_brokerage() -> None:

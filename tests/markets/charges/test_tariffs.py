@@ -2,7 +2,9 @@
 
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
+import polars as pl
 import pytest
 
 from tests.markets.charges.order_samples import FUTURE, GOLD, MIS, NOVEMBER, OPTION, order, round_trip
@@ -197,6 +199,11 @@ def test_which_bse_option_a_symbol_names(symbol: str, expected: str) -> None:
         ("LIQUIDBEES", AssetKind.NON_EQUITY_ETF),
         ("GOLDCASE", AssetKind.NON_EQUITY_ETF),
         ("SGBAUG28V", AssetKind.BOND),
+        ("SETFNIF50", AssetKind.ETF),
+        ("SETFGOLD", AssetKind.NON_EQUITY_ETF),
+        ("MON100", AssetKind.NON_EQUITY_ETF),
+        ("ICICIB22", AssetKind.ETF),
+        ("GOLDIAM", AssetKind.SHARE),
     ],
 )
 def test_what_a_cash_symbol_says(symbol: str, kind: AssetKind) -> None:
@@ -243,3 +250,16 @@ def test_rounds_trips_of_every_indian_broker_cost_something() -> None:
         costs = contract_note(round_trip(100, 101, 10, **OPTION), broker, NOVEMBER)
         assert costs[Levy.BROKERAGE] == 40
         assert costs[Levy.GST] > D("7.2")
+
+
+def test_no_share_of_the_exchanges_list_is_taken_for_a_fund() -> None:
+    """Class B data: read where it lies, never copied."""
+    source = Path("../shared/data/instruments/kite_nse_2026_03.parquet")
+    if not source.exists():
+        pytest.skip(f"{source} is not there")
+    listed = pl.read_parquet(source, columns=["tradingsymbol", "name", "segment"])
+    for symbol, name, segment in listed.iter_rows():
+        fund = any(word in (name or "").upper() for word in ("ETF", "BEES", "EXCHANGE TRADED", "AMC - "))
+        index_value = symbol.endswith("NAV") or segment == "INDICES"
+        if kind_of_symbol(symbol) in (AssetKind.ETF, AssetKind.NON_EQUITY_ETF):
+            assert fund or index_value, (symbol, name)

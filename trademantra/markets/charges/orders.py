@@ -223,7 +223,12 @@ def kind_of_symbol(symbol: str) -> AssetKind:
     name = symbol.upper().removesuffix("-EQ")
     if name.startswith(words.bond_beginnings):
         return AssetKind.BOND
-    if not name.endswith(words.fund_endings) or name in words.shares_named_like_funds:
+    fund = (
+        name.endswith(words.fund_endings)
+        or name.startswith(words.fund_beginnings)
+        or name in words.fund_names
+    )
+    if not fund or name in words.shares_named_like_funds:
         return AssetKind.SHARE
     if any(word in name for word in words.non_equity_words):
         return AssetKind.NON_EQUITY_ETF

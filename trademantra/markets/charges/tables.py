@@ -61,6 +61,8 @@ class SymbolWords:
     agri_not_exempt: tuple[str, ...]
     mcx_group_b: tuple[tuple[str, str], ...]
     fund_endings: tuple[str, ...]
+    fund_beginnings: tuple[str, ...]
+    fund_names: tuple[str, ...]
     shares_named_like_funds: tuple[str, ...]
     non_equity_words: tuple[str, ...]
     bond_beginnings: tuple[str, ...]
@@ -167,7 +169,9 @@ def symbol_words() -> SymbolWords:
         agri_not_exempt=_words(file["agri_not_exempt"]),
         mcx_group_b=tuple((beginning, str(word)) for beginning, word in group_b.items()),
         fund_endings=_words(funds["endings"]),
-        shares_named_like_funds=_words(funds["shares_with_such_an_ending"]),
+        fund_beginnings=_words(funds["beginnings"]),
+        fund_names=_words(funds["names"]),
+        shares_named_like_funds=_words(funds["shares_named_like_funds"]),
         non_equity_words=_words(funds["non_equity_words"]),
         bond_beginnings=_words(funds["bond_beginnings"]),
     )
