@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -34,7 +34,7 @@ class BacktestInput:
     bars: Mapping[str, Bars]
     timelines: Mapping[str, Timeline]
     charges: RecordArray | None = None
-    bands: Float64Array = NO_BANDS
+    bands: Float64Array = field(default_factory=lambda: NO_BANDS)
     sessions_per_year: float = 252.0
     risk_free_rate: float = 0.0
     benchmark: Float64Array | None = None
@@ -110,7 +110,9 @@ def _signal(
     values = strategy.values(parameters)
     [(_, bars)] = given.bars.items()
     [timeline] = given.timelines.values()
-    market = prepare(bars, timeline, given.charges, given.bands, given.sessions_per_year)
+    market = prepare(
+        bars, timeline, given.charges, given.bands, given.sessions_per_year, given.risk_free_rate
+    )
     outcome = run_combinations(strategy, market, [values], [rules], record=True)
     return _result(
         strategy.name, given, values, rules, bars.ts, timeline.ends, outcome.curve, outcome.trades, outcome.fills,

@@ -14,6 +14,7 @@ from trademantra.engine.compile import IndicatorKernel
 from trademantra.engine.grid import scale_of
 from trademantra.engine.indicators.declare import Indicator, matrix_of
 from trademantra.engine.indicators.risk import AVERAGE_TRUE_RANGE, RETURN_DEVIATION
+from trademantra.engine.metrics import session_rate
 from trademantra.engine.records import ACCOUNT, FILL, TRADE, RecordArray
 from trademantra.engine.rules import TradingRules
 from trademantra.engine.strategy import SignalStrategy
@@ -40,6 +41,7 @@ class Market:
     bands: Float64Array
     charges: RecordArray
     bars_per_year: float
+    session_risk_free: float = 0.0
 
 
 def prepare(
@@ -48,6 +50,7 @@ def prepare(
     charges: RecordArray | None = None,
     bands: Float64Array = NO_BANDS,
     sessions_per_year: float = 252.0,
+    risk_free_rate: float = 0.0,
 ) -> Market:
     """Errors: `InvalidValueError` for no bars, a timeline or bands of another length."""
     if len(bars) == 0:
@@ -64,6 +67,7 @@ def prepare(
         np.ascontiguousarray(bands),
         no_charges() if charges is None else charges,
         sessions_per_year * len(bars) / len(timeline.ends),
+        session_rate(risk_free_rate, sessions_per_year),
     )
 
 
@@ -103,7 +107,7 @@ def run_combinations(
             hint="take a longer period or smaller lengths",
         )
     plan = _plan(strategy, values, rules)
-    records = np.concatenate([each.record(market.bars_per_year) for each in rules])
+    records = np.concatenate([each.record(market.bars_per_year, market.session_risk_free) for each in rules])
     parameters = np.array([[each[p.name] for p in strategy.parameters] for each in values], np.float64)
     capacity = n + 16 if record else 0
     while True:

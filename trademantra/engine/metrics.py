@@ -72,6 +72,11 @@ class Metrics:
         return {name: value if np.isfinite(value) else None for name, value in values.items()}
 
 
+def session_rate(annual: float, sessions_per_year: float) -> float:
+    """The return of one session that compounds to an annual rate."""
+    return float((1.0 + annual) ** (1.0 / sessions_per_year) - 1.0)
+
+
 def session_returns(curve: Float64Array, ends: Int64Array, initial_equity: float) -> Float64Array:
     """Simple returns (sessions,) from session end to session end, the first against the opening equity."""
     values = np.concatenate(([initial_equity], curve[ends]))
@@ -102,7 +107,7 @@ def metrics_of(
     growth = final / initial_equity
     years = count / sessions_per_year
     cagr = growth ** (1.0 / years) - 1.0 if growth > 0.0 else -1.0
-    daily_risk_free = (1.0 + risk_free_rate) ** (1.0 / sessions_per_year) - 1.0
+    daily_risk_free = session_rate(risk_free_rate, sessions_per_year)
     excess = returns - daily_risk_free
     deviation = float(returns.std(ddof=1)) if count > 1 else nan
     shortfall = float(np.sqrt(np.mean(np.minimum(excess, 0.0) ** 2)))

@@ -93,6 +93,7 @@ class RulesRecord(Protocol):
     size_kind: int
     size: float
     size_periods: float  # bars a year, for the volatility target
+    risk_free: float  # return of one session, for the scores
     stop_kind: int
     stop: float
     target_kind: int
@@ -153,9 +154,9 @@ class AccountRecord(Protocol):
     peak_equity: float
     drawdown: float  # worst equity / peak - 1, as a negative fraction
     day_equity: float  # at the last session end
-    sum_return: float  # of session returns
+    sum_return: float  # of session returns over the risk-free one
     sum_square: float
-    sum_downside: float
+    sum_downside: float  # squares of the negative ones
 
 
 class TradeRecord(Protocol):

@@ -158,8 +158,8 @@ class TradingRules:
     def needs_deviation(self) -> bool:
         return self.size.kind is SizeKind.VOLATILITY_TARGET
 
-    def record(self, bars_per_year: float) -> NDArray[np.void]:
-        """One `RULES` record, shape (1,)."""
+    def record(self, bars_per_year: float, session_risk_free: float = 0.0) -> NDArray[np.void]:
+        """One `RULES` record, shape (1,).  `session_risk_free` is the risk-free return of one session."""
         made = np.zeros(1, RULES)
         for name in (
             "cash", "multiplier", "lot", "tick", "margin", "limit_touch", "target_first", "entry_bar", "allow_long",
@@ -168,6 +168,7 @@ class TradingRules:
             made[name] = getattr(self, name)
         made["same_close"] = self.fill_at is FillAt.CLOSE
         made["size_periods"] = bars_per_year
+        made["risk_free"] = session_risk_free
         for name, choice in (
             ("slippage", self.slippage), ("size", self.size), ("stop", self.stop), ("target", self.target),
             ("trail", self.trail),

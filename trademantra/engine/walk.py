@@ -102,7 +102,7 @@ def mark(
         if end < first or end >= last:
             continue
         value = cash + held * closes[end]
-        change = value / account.day_equity - 1.0 if account.day_equity > 0.0 else 0.0
+        change = (value / account.day_equity - 1.0 if account.day_equity > 0.0 else 0.0) - rules.risk_free
         account.sum_return += change
         account.sum_square += change * change
         if change < 0.0:
