@@ -7,6 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from trademantra import __version__
+from trademantra.cli import charges, sessions
 from trademantra.core.errors import TradeMantraError
 
 USER_ERROR = 2
@@ -43,6 +44,10 @@ def run(context: typer.Context) -> None:
     parent = context.parent
     assert parent is not None
     typer.echo(parent.get_help())
+
+
+for area in (sessions, charges):
+    area.register(app)
 
 
 def main() -> NoReturn:
