@@ -288,6 +288,7 @@ def share(symbol: str, exchange: Exchange, series: str | None = None) -> Instrum
         ("kite", Exchange.NSE, "SBIN", "EQ", "SBIN"),
         ("kite", Exchange.NSE, "RELINFRA", "BE", "RELINFRA-BE"),
         ("kite", Exchange.NSE, "HCG-RE", "BE", "HCG-RE-BE"),
+        ("kite", Exchange.NSE, "STALL-RE", "EQ", "STALL-RE"),
         ("kite", Exchange.NSE, "BAJAJ-AUTO", "EQ", "BAJAJ-AUTO"),
         ("kite", Exchange.BSE, "KIRANSY-B", None, "KIRANSY-B"),
         ("kite", Exchange.BSE, "RAMAPPR-B1", None, "RAMAPPR-B1"),

@@ -100,15 +100,17 @@ class ExpiryCalendar:
         if not 1 <= month <= 12:
             raise InvalidValueError(f"month {month} is not within 1 and 12")
         last_day = date(year, month, monthrange(year, month)[1])
-        for row in self._rows(underlying, Cycle.MONTHLY):
+        rows = self._rows(underlying, Cycle.MONTHLY)
+        for row in rows:
             due = _due_in_month(row, last_day)
-            if due in row.period:
-                if row.rule is ExpiryRule.LAST_WEEKDAY:
-                    return self._on_or_before(due)
-                day = self._on_or_before(last_day)
-                for _ in range(2):
-                    day = self._on_or_before(day - _ONE_DAY)
-                return day
+            if not _decides(row, rows, due):
+                continue
+            if row.rule is ExpiryRule.LAST_WEEKDAY:
+                return self._on_or_before(due)
+            day = self._on_or_before(last_day)
+            for _ in range(2):
+                day = self._on_or_before(day - _ONE_DAY)
+            return day
         raise self._missing(underlying, Cycle.MONTHLY, f"{year}-{month:02}")
 
     def weekly_expiries(self, underlying: str, first: date, last: date) -> tuple[date, ...]:
@@ -163,16 +165,17 @@ class ExpiryCalendar:
             if row.weekday is None:
                 continue
             due = monday + timedelta(days=row.weekday)
-            if due in row.period:
+            if _decides(row, rows, due):
                 break
         else:
             return None
-        for monthly in self._rows(underlying, Cycle.MONTHLY):
+        monthly_rows = self._rows(underlying, Cycle.MONTHLY)
+        for monthly in monthly_rows:
             if monthly.rule is not ExpiryRule.LAST_WEEKDAY or monthly.weekday is None:
                 continue
             monthly_due = monday + timedelta(days=monthly.weekday)
             is_last = (monthly_due + timedelta(days=7)).month != monthly_due.month
-            if is_last and monthly_due in monthly.period:
+            if is_last and _decides(monthly, monthly_rows, monthly_due):
                 return self._on_or_before(monthly_due)
         return self._on_or_before(due)
 
@@ -257,6 +260,11 @@ def weekly_expiries(
 def expiry_rows() -> tuple[ExpiryRow, ...]:
     """The shipped rows."""
     return read_rows("expiries.csv", _expiry_row)
+
+
+def _decides(row: ExpiryRow, rows: tuple[ExpiryRow, ...], due: date) -> bool:
+    """Whether `row` is the first that covers the due date, so that an override silences what it replaces."""
+    return next((found for found in rows if due in found.period), None) is row
 
 
 def _due_in_month(row: ExpiryRow, last_day: date) -> date:

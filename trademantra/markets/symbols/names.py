@@ -45,8 +45,9 @@ class SecurityName:
 def with_expiry(name: ContractName, listed: Iterable[date]) -> ContractName:
     """The name with its expiry, found among the expiries listed for its underlying and kind.
 
-    A monthly name takes the last one of its month.  (Currency pairs list weeklies beyond the monthly one: give
-    only their monthly expiries.)  A name that leaves weekly or monthly open must find exactly one.
+    A monthly name takes the last one of its month.  Where a weekly contract stands behind the monthly one (every
+    currency pair; SENSEX of 2024-10-31, moved into October by a holiday) give only the monthly expiries, for
+    example `ExpiryCalendar.monthly_expiry`.  A name that leaves weekly or monthly open must find exactly one.
     Errors: `UnknownInstrumentError` when none lies in its month; `AmbiguousInstrumentError`.
 
     >>> from datetime import date
