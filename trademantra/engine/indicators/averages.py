@@ -1,32 +1,17 @@
-"""Moving averages.  Definitions: specs/india-markets.md 8.3 (TradingView)."""
+"""Moving averages of equal and of exponential weights.  Definitions: specs/india-markets.md 8.3 (TradingView)."""
 
 from math import nan
 
-import numpy as np
-
 from trademantra.engine.bars import Float64Array, Int64Array
-from trademantra.engine.compile import indicator_kernel, inlined
+from trademantra.engine.compile import inlined
+from trademantra.engine.grid import NO_GRID
 from trademantra.engine.indicators.declare import Indicator
-from trademantra.engine.parameters import Parameter
+from trademantra.engine.indicators.kernel import indicator_kernel
+from trademantra.engine.indicators.series import SOURCE, VOLUME, bars_of, denominator, numerator, price
+from trademantra.engine.indicators.windows import add, average
 
-OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
-
-LENGTH = Parameter("length", 20, 1, 5_000, description="number of bars")
-SOURCE = Parameter(
-    "source", CLOSE, OPEN, 7, description="0 open, 1 high, 2 low, 3 close, 4 volume, 5 hl2, 6 hlc3, 7 ohlc4"
-)
-
-
-@inlined
-def price(bars: Float64Array, source: int, i: int) -> float:
-    """The series that a `source` parameter names, at bar i."""
-    if source <= VOLUME:
-        return float(bars[source, i])
-    if source == 5:
-        return float((bars[HIGH, i] + bars[LOW, i]) / 2.0)
-    if source == 6:
-        return float((bars[HIGH, i] + bars[LOW, i] + bars[CLOSE, i]) / 3.0)
-    return float((bars[OPEN, i] + bars[HIGH, i] + bars[LOW, i] + bars[CLOSE, i]) / 4.0)
+LENGTH = bars_of(20)
+SPEC = "specs/india-markets.md 8.3"
 
 
 @indicator_kernel
@@ -40,21 +25,24 @@ def sma_kernel(
     start: int,
     stop: int,
 ) -> None:
-    # state[0]: sum of the last `length` prices in grid steps; whole numbers, therefore exact (see grid).
+    # state[0] + state[1]: sum of the last `length` numerators; whole and exact on the grid, where state[1] stays 0.
     length, source = int(parameters[0]), int(parameters[1])
-    total = state[0]
-    for i in range(start, stop):
-        if source == CLOSE and scale != 1.0:
-            total += np.rint(bars[CLOSE, i] * scale)
+    divisor = length * denominator(source, scale)
+    high, low = state[0], state[1]
+    if scale != NO_GRID and source != VOLUME:
+        for i in range(start, stop):
+            high += numerator(bars, source, scale, i)
             if i >= length:
-                total -= np.rint(bars[CLOSE, i - length] * scale)
-            out[0, i - start] = total / length / scale if i >= length - 1 else nan
-        else:
-            total += price(bars, source, i)
+                high -= numerator(bars, source, scale, i - length)
+            out[0, i - start] = high / divisor if i >= length - 1 else nan
+    else:
+        for i in range(start, stop):
+            high, low = add(high, low, numerator(bars, source, scale, i))
             if i >= length:
-                total -= price(bars, source, i - length)
-            out[0, i - start] = total / length if i >= length - 1 else nan
-    state[0] = total
+                high, low = add(high, low, -numerator(bars, source, scale, i - length))
+            out[0, i - start] = (high + low) / divisor if i >= length - 1 else nan
+    state[0] = high
+    state[1] = low
 
 
 SMA = Indicator(
@@ -64,6 +52,155 @@ SMA = Indicator(
     outputs=("sma",),
     parameters=(LENGTH, SOURCE),
     warm_up=lambda values: int(values[0]) - 1,
-    state_size=lambda values: 1,
-    source="specs/india-markets.md 8.3",
+    state_size=lambda values: 2,
+    source=SPEC,
+)
+
+
+@inlined
+def exponential(
+    bars: Float64Array,
+    scale: float,
+    parameters: Float64Array,
+    weight: float,
+    state: Float64Array,
+    out: Float64Array,
+    start: int,
+    stop: int,
+) -> None:
+    # state[0] + state[1]: sum of the first numerators, from bar length - 1 on the average itself.
+    # average + weight * (price - average): a constant price gives exactly that price, bar after bar.
+    length, source = int(parameters[0]), int(parameters[1])
+    value, low = state[0], state[1]
+    for i in range(start, min(stop, length)):
+        value, low = add(value, low, numerator(bars, source, scale, i))
+        if i == length - 1:
+            value = (value + low) / (length * denominator(source, scale))
+        out[0, i - start] = value if i == length - 1 else nan
+    for i in range(max(start, length), stop):
+        value += weight * (price(bars, source, scale, i) - value)
+        out[0, i - start] = value
+    state[0] = value
+    state[1] = low
+
+
+@indicator_kernel
+def ema_kernel(
+    bars: Float64Array,
+    session: Int64Array,
+    scale: float,
+    parameters: Float64Array,
+    state: Float64Array,
+    out: Float64Array,
+    start: int,
+    stop: int,
+) -> None:
+    exponential(bars, scale, parameters, 2.0 / (parameters[0] + 1.0), state, out, start, stop)
+
+
+EMA = Indicator(
+    name="ema",
+    title="Exponential moving average, weight 2 / (length + 1), started from the SMA",
+    kernel=ema_kernel,
+    outputs=("ema",),
+    parameters=(LENGTH, SOURCE),
+    warm_up=lambda values: int(values[0]) - 1,
+    state_size=lambda values: 2,
+    source=SPEC,
+)
+
+
+@indicator_kernel
+def rma_kernel(
+    bars: Float64Array,
+    session: Int64Array,
+    scale: float,
+    parameters: Float64Array,
+    state: Float64Array,
+    out: Float64Array,
+    start: int,
+    stop: int,
+) -> None:
+    exponential(bars, scale, parameters, 1.0 / parameters[0], state, out, start, stop)
+
+
+RMA = Indicator(
+    name="rma",
+    title="Wilder's moving average, weight 1 / length, started from the SMA",
+    kernel=rma_kernel,
+    outputs=("rma",),
+    parameters=(bars_of(14), SOURCE),
+    warm_up=lambda values: int(values[0]) - 1,
+    state_size=lambda values: 2,
+    source=SPEC,
+)
+
+
+@indicator_kernel
+def dema_kernel(
+    bars: Float64Array,
+    session: Int64Array,
+    scale: float,
+    parameters: Float64Array,
+    state: Float64Array,
+    out: Float64Array,
+    start: int,
+    stop: int,
+) -> None:
+    # state: the EMA, the EMA of it.
+    length, source = int(parameters[0]), int(parameters[1])
+    weight = 2.0 / (length + 1.0)
+    for i in range(start, stop):
+        out[0, i - start] = nan
+        first = average(state, 0, price(bars, source, scale, i), i, length, weight)
+        if i >= length - 1:
+            second = average(state, 1, first, i - (length - 1), length, weight)
+            out[0, i - start] = 2.0 * first - second
+
+
+DEMA = Indicator(
+    name="dema",
+    title="Double exponential moving average: 2 EMA - EMA(EMA)",
+    kernel=dema_kernel,
+    outputs=("dema",),
+    parameters=(LENGTH, SOURCE),
+    warm_up=lambda values: 2 * (int(values[0]) - 1),
+    state_size=lambda values: 2,
+    source="P. Mulloy, 1994; TradingView and TA-Lib agree",
+)
+
+
+@indicator_kernel
+def tema_kernel(
+    bars: Float64Array,
+    session: Int64Array,
+    scale: float,
+    parameters: Float64Array,
+    state: Float64Array,
+    out: Float64Array,
+    start: int,
+    stop: int,
+) -> None:
+    # state: the EMA, the EMA of it, the EMA of that.
+    length, source = int(parameters[0]), int(parameters[1])
+    weight = 2.0 / (length + 1.0)
+    for i in range(start, stop):
+        out[0, i - start] = nan
+        first = average(state, 0, price(bars, source, scale, i), i, length, weight)
+        if i >= length - 1:
+            second = average(state, 1, first, i - (length - 1), length, weight)
+            if i >= 2 * (length - 1):
+                third = average(state, 2, second, i - 2 * (length - 1), length, weight)
+                out[0, i - start] = 3.0 * (first - second) + third
+
+
+TEMA = Indicator(
+    name="tema",
+    title="Triple exponential moving average: 3 (EMA - EMA(EMA)) + EMA(EMA(EMA))",
+    kernel=tema_kernel,
+    outputs=("tema",),
+    parameters=(LENGTH, SOURCE),
+    warm_up=lambda values: 3 * (int(values[0]) - 1),
+    state_size=lambda values: 3,
+    source="P. Mulloy, 1994; TradingView and TA-Lib agree",
 )
