@@ -102,8 +102,29 @@ def test_years_are_those_of_the_exchange(tmp_path):
 def test_other_programs_read_the_files(tmp_path):
     BarStore(tmp_path).append(SERIES, minutes(3))
     frame = pl.read_parquet(tmp_path / "NSE" / "M&M" / "1m" / "2025.parquet", glob=False)
-    assert frame.columns == ["ts", "open", "high", "low", "close", "volume"]
+    assert frame.columns == ["ts", "open_x100", "high_x100", "low_x100", "close_x100", "volume"]
     assert frame["ts"].dt.convert_time_zone("Asia/Kolkata")[0].isoformat() == "2025-01-01T00:00:00+05:30"
+
+
+@pytest.mark.parametrize(
+    ("prices", "names"),
+    [([100.0, 250.0], "open"), ([100.05, 21474836.0], "open_x100"), ([100.05, 21474837.0], "open"),
+     ([1.23456, 1.3], "open_x100000"), ([0.00001234, 0.5], "open_x100000000"), ([1 / 3, 2.0], "open"),
+     ([0.1 + 0.2, 1.0], "open")],
+)  # fmt: skip
+def test_prices_on_any_grid_or_none_come_back_as_the_very_same_floats(tmp_path, prices, names):
+    field = np.array(prices)
+    volume = np.array([1.0, 2.5])
+    bars = Bars.of(np.array([NEW_YEAR_NS, NEW_YEAR_NS + 1]), field, field, field, field, volume)
+    store = BarStore(tmp_path)
+    store.append(SERIES, bars)
+    assert same(store.read(SERIES), bars)
+    frame = pl.read_parquet(tmp_path / SERIES.path / "2025.parquet", glob=False)
+    assert frame.columns[1].removesuffix("_x1") == names
+    store.append(Series.parse("NSE:A:1m"), Bars(bars.ts, field, field, field, field, volume * 2**40))
+    assert same(
+        store.read(Series.parse("NSE:A:1m")), Bars(bars.ts, field, field, field, field, volume * 2**40)
+    )
 
 
 def test_bars_that_are_stored_already_are_skipped_and_counted(tmp_path):
@@ -253,7 +274,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
     assert [p.name for p in (tmp_path / SERIES.path).iterdir()] == ["2025.parquet"]
 
 
-# Each fork of this program runs one append and is killed (SIGKILL) when it reaches the next line of our code.
+# Each fork of this program runs one append and is killed (SIGKILL) when it reaches the next (seventh) line of ours.
 KILLED_AT_EVERY_LINE = """
 import os, shutil, signal, sys
 import numpy as np
@@ -279,7 +300,7 @@ def die_at_line(number):
         return trace
     sys.settrace(trace)
 
-for number in range(1, 2000, 4):
+for number in range(1, 4000, 7):
     mine = root / str(number)
     shutil.copytree(root / "before", mine)
     child = os.fork()
@@ -307,7 +328,7 @@ def test_a_writer_killed_at_any_line_leaves_whole_files_and_a_prefix_in_time(tmp
     )  # fmt: skip
     last = int(done.stdout)
     lengths, leftovers = set(), 0
-    for number in range(1, last + 1, 4):
+    for number in range(1, last + 1, 7):
         store = BarStore(tmp_path / str(number))
         found = store.read(SERIES)
         assert same(found, bars.slice(0, len(found))), number

@@ -209,16 +209,10 @@ class BarStore:
             begin, end = _year_bounds(int(path.stem), series.zone)
             if (stop_ns is None or begin < stop_ns) and (start_ns is None or start_ns < end):
                 try:
-                    frames.append(read_columns(path))
+                    frames.append(read_columns(path, start_ns, stop_ns))
                 except FileNotFoundError:  # a writer has just emptied this year
                     continue
-        bars = bars_of(frames)
-        first, last = 0, len(bars)
-        if start_ns is not None:
-            first = int(np.searchsorted(bars.ts, start_ns))
-        if stop_ns is not None:
-            last = max(first, int(np.searchsorted(bars.ts, stop_ns)))
-        return bars.slice(first, last)
+        return bars_of(frames)
 
     def _write(self, series: Series, new: Bars, info: SeriesInfo, start_ns: int, stop_ns: int) -> int:
         """Clear [start_ns, stop_ns) and merge bars into their years, oldest first.  Answers the bars cleared."""
