@@ -78,6 +78,11 @@ class BacktestResult:
     given: BacktestInput
 
 
+def is_intraday(strategy: Strategy) -> bool:
+    """Whether a strategy is flat at the end of every session; rotations hold over nights."""
+    return not isinstance(strategy, AllocationStrategy) and strategy.intraday
+
+
 def backtest(
     strategy: Strategy,
     given: BacktestInput,

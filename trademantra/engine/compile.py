@@ -4,11 +4,19 @@ A kernel is a plain function over arrays.  It is compiled eagerly for one signat
 first-class function: the loops that take it as an argument are compiled once, for every kernel there will
 ever be, and a later process finds all of it in the cache (measured: 0.39 s for a whole process).
 
-The cache lies beside the source (`__pycache__`), or where NUMBA_CACHE_DIR says when that is not writable.
+numba looks only at the file in which a kernel stands to tell whether its cached code is out of date, not at the
+files of the parts that are linked into it.  So the cache folder is named by a hash of all sources of the engine: a
+change anywhere compiles anew, and stale code is never run.  It lies beside this file in `__pycache__`, under
+NUMBA_CACHE_DIR if that is set, or in the user's cache folder when the first is not writable.
 """
 
+import hashlib
+import os
+import shutil
+import tempfile
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
 import numba
@@ -16,6 +24,37 @@ from numba import types
 from numba.core.errors import NumbaExperimentalFeatureWarning
 
 from trademantra.engine.bars import Float64Array, Int8Array, Int64Array
+
+_KEPT_CACHES = 4
+
+
+def _cache_folder() -> Path:
+    package = Path(__file__).parent
+    sources = [*sorted(package.rglob("*.py")), *sorted((package.parent / "markets" / "charges").glob("*.py"))]
+    digest = hashlib.sha256()
+    for source in sources:
+        digest.update(source.name.encode())
+        digest.update(source.read_bytes())
+    named = os.environ.get("NUMBA_CACHE_DIR")
+    roots = [Path(named)] if named else [package / "__pycache__", Path.home() / ".cache" / "trademantra"]
+    for root in roots:
+        folder = root / "kernels" / digest.hexdigest()[:16]
+        if folder.is_dir():
+            return folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        older = sorted(folder.parent.iterdir(), key=lambda each: each.stat().st_mtime, reverse=True)
+        for each in older[_KEPT_CACHES:]:
+            shutil.rmtree(each, ignore_errors=True)
+        return folder
+    return Path(tempfile.mkdtemp(prefix="trademantra-kernels-"))
+
+
+# Must happen before the first kernel is declared, and every kernel is declared through this module.
+CACHE_FOLDER = _cache_folder()
+numba.config.CACHE_DIR = str(CACHE_FOLDER)  # type: ignore[attr-defined]  # numba sets its options at run time
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -85,6 +124,11 @@ INDICATOR = types.void(MATRIX, INTEGERS, NUMBER, VECTOR, VECTOR, MATRIX, INDEX, 
 SIGNALS = types.void(
     MATRIX, INTEGERS, INTEGERS, MATRIX, INTEGERS, VECTOR, VECTOR, CODES, MATRIX, INDEX, INDEX
 )
+
+
+def is_compiled() -> bool:
+    """Whether the engine's main loop is in the cache on disk, so that it need not be compiled now."""
+    return any(CACHE_FOLDER.rglob("walk.run_all-*.nbi"))
 
 
 def compiled(signature: Any, *, parallel: bool = False) -> Callable[[F], F]:  # noqa: ANN401  (numba's types are untyped)
