@@ -59,6 +59,12 @@ def test_a_year_without_holiday_list_is_an_error():
         option_expiries(date(2026, 12, 31), 2, weekly=True)
 
 
+def test_expiries_before_the_rules_on_file_are_not_guessed():
+    for weekly in (True, False):
+        with pytest.raises(MissingFactError, match="expiries"):
+            option_expiries(date(2015, 1, 1), 1, weekly=weekly)
+
+
 def test_no_days_are_an_error():
     with pytest.raises(InvalidValueError, match="at least 1 day"):
         trading_days_from(date(2026, 1, 1), 0)

@@ -191,6 +191,13 @@ def test_only_one_kind_is_made_when_asked(tmp_path):
     assert len(install(tmp_path, SYNTHETIC)) == pieces(SYNTHETIC) == 5
 
 
+def test_without_a_known_expiry_there_is_no_chain_and_it_says_so(tmp_path):
+    outcomes = install(tmp_path, replace(SYNTHETIC, first=date(2015, 1, 1)))
+    assert outcomes["SYNTH-SYNINDEX-options-2015-01-01.parquet"] is Outcome.UNKNOWN
+    assert list(outcomes.values()).count(Outcome.MADE) == 4
+    assert not list((tmp_path / "sample").glob("*options*"))
+
+
 def test_wrong_days_are_refused_before_anything_is_written(tmp_path):
     with pytest.raises(MissingFactError, match="2027"):
         install(tmp_path, replace(SMALL, first=date(2026, 12, 30)))

@@ -56,19 +56,22 @@ def trading_days_from(first: date, count: int) -> tuple[TradingDay, ...]:
 def option_expiries(on: date, count: int, *, weekly: bool) -> tuple[date, ...]:
     """The first `count` expiry days on or after a day, as NSE lists them: weekly for an index, else monthly.
 
-    Errors: `MissingFactError` when they reach into a year without a holiday list.
+    Errors: `MissingFactError` when they reach into a year without a holiday list, and before 2019-02, of which
+    the expiry rules are not on file.
 
     >>> [str(day) for day in option_expiries(date(2026, 3, 20), 2, weekly=True)]
     ['2026-03-24', '2026-03-30']
     """
     if weekly:
-        return weekly_expiries(_WEEKLY_INDEX, on, on + timedelta(days=7 * count + 7))[:count]
-    months = ((on.year + (on.month - 1 + k) // 12, (on.month - 1 + k) % 12 + 1) for k in range(count + 1))
-    found: list[date] = []
-    for year, month in months:
-        expiry = monthly_expiry(_SHARE.symbol, year, month)
-        if expiry >= on and len(found) < count:
-            found.append(expiry)
+        found = list(weekly_expiries(_WEEKLY_INDEX, on, on + timedelta(days=7 * count + 7))[:count])
+    else:
+        months = ((on.year + (on.month - 1 + k) // 12, (on.month - 1 + k) % 12 + 1) for k in range(count + 1))
+        found = []
+        for year, month in months:
+            if len(found) < count and (expiry := monthly_expiry(_SHARE.symbol, year, month)) >= on:
+                found.append(expiry)
+    if len(found) < count:
+        raise MissingFactError("expiries", f"{count} weekly contracts of NSE from {on} on")
     return tuple(found)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from trademantra.core.bar import Timeframe
-from trademantra.core.errors import DataConflictError, NotFoundError
+from trademantra.core.errors import DataConflictError, MissingFactError, NotFoundError
 from trademantra.core.time import NANOSECONDS_PER_MINUTE
 from trademantra.data.adjust import AdjustmentEvents
 from trademantra.data.bar_file import SeriesInfo
@@ -51,6 +51,7 @@ class Outcome(StrEnum):
     REPLACED = "replaced"
     ALREADY_THERE = "already there"
     KEPT = "kept as it was"
+    UNKNOWN = "not made: no expiry is known for that day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +196,13 @@ def _install_tables(folder: Path, market: SyntheticMarket, *, force: bool) -> It
     yield _write_table(folder / f"SYNTH-{share}-ticks-{day.trade_date}.parquet", ticks, market.seed, force)
     # Half an hour before the close the chain has its volume, and the week's contract still has time value.
     instant_ns = day.intervals[-1][1] - 30 * NANOSECONDS_PER_MINUTE
-    (expiry,) = option_expiries(day.trade_date, 1, weekly=True)
-    chain = _chain_frame(generate_option_chain(market, INDEX_SYMBOL, instant_ns, expiry))
     name = f"SYNTH-{INDEX_SYMBOL}-options-{day.trade_date}.parquet"
+    try:
+        (expiry,) = option_expiries(day.trade_date, 1, weekly=True)
+    except MissingFactError:
+        yield Installed(name, 0, Outcome.UNKNOWN, synthetic=True)
+        return
+    chain = _chain_frame(generate_option_chain(market, INDEX_SYMBOL, instant_ns, expiry))
     yield _write_table(folder / name, chain, market.seed, force)
 
 
