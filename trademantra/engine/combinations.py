@@ -13,7 +13,8 @@ from trademantra.engine.charging import LEVY_COUNT, no_charges
 from trademantra.engine.compile import IndicatorKernel
 from trademantra.engine.grid import scale_of
 from trademantra.engine.indicators.declare import Indicator, matrix_of
-from trademantra.engine.indicators.risk import AVERAGE_TRUE_RANGE, RETURN_DEVIATION
+from trademantra.engine.indicators.risk import RETURN_DEVIATION
+from trademantra.engine.indicators.volatility import ATR
 from trademantra.engine.metrics import session_rate
 from trademantra.engine.records import ACCOUNT, FILL, TRADE, RecordArray
 from trademantra.engine.rules import TradingRules
@@ -160,7 +161,7 @@ def _plan(
     wanted: list[tuple[list[int], int, int]] = []
     for each, rule in zip(values, rules, strict=True):
         columns = [place(column.indicator, column.values(strategy.name, each)) for column in strategy.columns]
-        atr = place(AVERAGE_TRUE_RANGE, AVERAGE_TRUE_RANGE.values({})) if rule.needs_atr else -1
+        atr = place(ATR, ATR.values({})) if rule.needs_atr else -1
         deviation = place(RETURN_DEVIATION, RETURN_DEVIATION.values({})) if rule.needs_deviation else -1
         wanted.append((columns, atr, deviation))
     row = np.cumsum([0, *(len(indicator.outputs) for indicator in indicators)]).astype(np.int64)
@@ -173,7 +174,7 @@ def _plan(
             f"strategy {strategy.name} uses {len(kernels)} different indicators, at most {SLOTS}"
         )
     names = [name for name, _ in kernels]
-    slots = [kernel for _, kernel in kernels] or [AVERAGE_TRUE_RANGE.kernel]
+    slots = [kernel for _, kernel in kernels] or [RETURN_DEVIATION.kernel]
     slots += [slots[0]] * (SLOTS - len(slots))
     uses = np.array(
         [

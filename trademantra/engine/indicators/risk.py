@@ -1,4 +1,4 @@
-"""The two columns that position sizing and protective levels read: true range and the deviation of returns."""
+"""What position sizing reads besides the true range: how far returns spread."""
 
 from math import nan
 
@@ -48,38 +48,4 @@ RETURN_DEVIATION = Indicator(
     warm_up=lambda values: int(values[0]),
     state_size=lambda values: 1,
     source="sample standard deviation (n - 1)",
-)
-
-
-@indicator_kernel
-def average_true_range_kernel(
-    bars: Float64Array,
-    session: Int64Array,
-    scale: float,
-    parameters: Float64Array,
-    state: Float64Array,
-    out: Float64Array,
-    start: int,
-    stop: int,
-) -> None:
-    length = int(parameters[0])
-    for i in range(start, stop):
-        true_range = bars[1, i] - bars[2, i]
-        if i > 0:
-            true_range = max(bars[1, i], bars[3, i - 1]) - min(bars[2, i], bars[3, i - 1])
-        if i < length:
-            state[0] += true_range / length
-        else:
-            state[0] += (true_range - state[0]) / length
-        out[0, i - start] = state[0] if i >= length - 1 else nan
-
-
-AVERAGE_TRUE_RANGE = Indicator(
-    name="atr",
-    title="Average true range (Wilder)",
-    kernel=average_true_range_kernel,
-    outputs=("atr",),
-    parameters=(Parameter("length", 14, 1, 5_000),),
-    warm_up=lambda values: int(values[0]) - 1,
-    state_size=lambda values: 1,
 )
