@@ -34,6 +34,12 @@ INDICES = frozenset(
     {"NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "NIFTYNXT50", "SENSEX", "BANKEX", "INDIAVIX"}
 )
 SYNTHETIC = "SYNTH"
+_CURRENCIES = {
+    Exchange.NYSE.value: "USD",
+    Exchange.NASDAQ.value: "USD",
+    Exchange.BINANCE.value: "USDT",
+    Exchange.COINBASE.value: "USD",
+}
 _INDIAN = (Exchange.NSE, Exchange.BSE)
 _AROUND_THE_CLOCK = 365.0
 _TRADING_DAYS = 252.0
@@ -75,6 +81,7 @@ class Prepared:
     product: Product | None
     notes: tuple[str, ...]
     zone: ZoneInfo
+    currency: str
 
     def rules(self, rules: TradingRules) -> TradingRules:
         """`rules` with whole units where shares trade, and with the leverage of the product."""
@@ -124,6 +131,7 @@ def prepare_run(spec: RunSpec, store: BarStore) -> Prepared:
         product,
         tuple(dict.fromkeys(notes)),
         zone_of_run(exchange),
+        _CURRENCIES.get(exchange, "INR"),
     )
 
 
@@ -321,6 +329,13 @@ def _costs(text: str) -> tuple[str, Product | None]:
             f"costs {text!r} name no product",
             hint="write none, flat:0.001 or BROKER:PRODUCT, such as zerodha:MIS",
         ) from error
+
+
+def charges_for(costs: str, exchange: str, bars: Mapping[str, Bars]) -> RecordArray | None:
+    """Numeric charge rules of shares for bars that come without a store; None for no costs."""
+    broker, product = _costs(costs)
+    first, last = _days(bars.values(), zone_of_run(exchange))
+    return _charges(RunSpec(sources=()), broker, product, exchange, ("", ""), first, last, [])
 
 
 def _charges(
