@@ -1,12 +1,11 @@
 """Two simple moving averages; long while the fast one is above the slow one."""
 
-import numpy as np
-
 from trademantra.engine.bars import Float64Array, Int8Array, Int64Array
 from trademantra.engine.compile import signal_kernel
 from trademantra.engine.indicators.averages import SMA
 from trademantra.engine.parameters import Parameter
 from trademantra.engine.strategy import Column, SignalStrategy
+from trademantra.strategies.signals import crossed_above, crossed_below, turn
 
 
 @signal_kernel
@@ -25,10 +24,7 @@ def kernel(
 ) -> None:
     fast, slow = columns[use[0]], columns[use[1]]
     for j in range(stop - start):
-        up = (fast[j + 1] > slow[j + 1]) & (fast[j] <= slow[j])
-        down = (fast[j + 1] < slow[j + 1]) & (fast[j] >= slow[j])
-        # up: enter long and leave a short; down: the reverse (Signal 1, 8 and 2, 4)
-        codes[j] = np.int8(9) * np.int8(up) + np.int8(6) * np.int8(down)
+        codes[j] = turn(crossed_above(fast, slow, j), crossed_below(fast, slow, j))
 
 
 STRATEGY = SignalStrategy(
