@@ -5,7 +5,7 @@
 >>> bars = Bars.of([86_400_000_000_000 * day for day in range(400)], closes, closes, closes, closes, [1e6] * 400)
 >>> result = backtest("sma_cross", bars, fast=5, slow=20, costs="flat:0.001")
 >>> result.metrics.trades
-10
+8
 """
 
 from collections.abc import Mapping, Sequence
