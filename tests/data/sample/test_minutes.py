@@ -34,7 +34,7 @@ def same(a: Bars, b: Bars) -> bool:
 
 
 @given(st.integers(0, 2**40), st.integers(1, 12), st.integers(1, 4))
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 def test_bars_are_possible_bars_on_the_minutes_of_the_sessions(seed, shares, days):
     market = small_market(seed, shares, days)
     minutes = np.concatenate([day.minute_starts() for day in market.days])
@@ -44,7 +44,7 @@ def test_bars_are_possible_bars_on_the_minutes_of_the_sessions(seed, shares, day
 
 
 @given(st.integers(0, 2**40), st.integers(1, 40), st.integers(1, 40))
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 def test_later_days_never_change_earlier_ones(seed, some, more):
     """40 days cross the border of a chunk of 32."""
     few = generate_bars(small_market(seed, 2, some))
@@ -54,7 +54,7 @@ def test_later_days_never_change_earlier_ones(seed, some, more):
 
 
 @given(st.integers(0, 2**40), st.integers(1, 10), st.integers(1, 10))
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 def test_more_shares_never_change_the_others(seed, some, more):
     few = generate_bars(small_market(seed, some, 2))
     many = generate_bars(small_market(seed, some + more, 2))

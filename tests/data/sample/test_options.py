@@ -148,7 +148,7 @@ def test_impossible_questions_are_refused(market, change, fault):
 
 
 @given(st.floats(50, 150), st.floats(50, 150), st.floats(0.01, 1.5), st.floats(0.001, 3))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_black_76_agrees_with_the_integral_over_the_lognormal(forward, strike, sigma, years):
     """Differential: expected payoff by the midpoint rule over ±10 standard deviations."""
     step = 20 / 40_000
@@ -182,7 +182,7 @@ def test_expiries_are_those_of_nse():
 
 
 @given(st.floats(0.03, 2.0), st.floats(-3, 3), st.floats(0.005, 2))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_implied_volatility_undoes_black_76(sigma, deviations, years):
     forward = 1_000_000.0
     strike = forward * exp(deviations * sigma * sqrt(years))
