@@ -1,6 +1,7 @@
 """What every indicator promises: one kernel for batch, tiles and live bars, no look-ahead, a true warm-up."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -149,6 +150,15 @@ def test_its_declaration_is_whole(name: str) -> None:
             of.values({parameter.name: parameter.high + 1})
 
 
+@every_indicator
+def test_the_page_for_users_lists_it(name: str) -> None:
+    page = Path(__file__).parents[3] / "docs" / "indicators.md"
+    rows = [line for line in page.read_text().splitlines() if line.startswith(f"| `{name}` |")]
+    assert len(rows) == 1
+    for parameter in INDICATORS[name].parameters:
+        assert parameter.name in rows[0]
+
+
 def test_an_unknown_indicator_is_refused_with_the_names_there_are() -> None:
     assert len(INDICATORS) == len(list(INDICATORS)) >= 30
     with pytest.raises(InvalidValueError, match="no indicator 'supertrnd'") as error:
@@ -190,8 +200,18 @@ def test_averages_of_a_still_market_are_its_price(seed: int, length: int) -> Non
     assert set(INDICATORS["vwap"].batch(bars)["upper"]) == {price}
 
 
-@given(seed=st.integers(0, 2**32), fast=st.integers(1, 20), slow=st.integers(1, 20))
+def test_averages_reach_a_price_that_stands_still() -> None:
+    """To the last bit, so that a still market neither crosses its average nor stays off it for ever."""
+    close = np.concatenate([np.linspace(90.0, 110.0, 50), np.full(2_000, 100.05)])
+    bars = Bars.of(np.arange(len(close)), close, close, close, close, np.ones(len(close)))
+    for name in ("ema", "rma"):
+        assert INDICATORS[name].batch(bars)[name][-1] == 100.05
+    assert INDICATORS["atr"].batch(bars)["atr"][-1] < 1e-50
+    assert abs(INDICATORS["macd"].batch(bars)["histogram"][-1]) < 1e-50
+
+
 @settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32), fast=st.integers(1, 20), slow=st.integers(1, 20))
 def test_averages_that_tie_in_exact_arithmetic_tie_in_the_engine(seed: int, fast: int, slow: int) -> None:
     steps = np.random.default_rng(seed).integers(1, 4, 200)  # few prices, many ties
     bars = Bars.of(np.arange(200), *np.tile(steps * 0.05, (4, 1)), np.ones(200))

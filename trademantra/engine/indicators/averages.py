@@ -68,19 +68,28 @@ def exponential(
     start: int,
     stop: int,
 ) -> None:
-    # state[0] + state[1]: sum of the first numerators, from bar length - 1 on the average itself.
-    # average + weight * (price - average): a constant price gives exactly that price, bar after bar.
+    # state[0] + state[1]: sum of the first numerators; from bar length - 1 on, state[0] is price - average.
+    # That gap is what is carried: gap = (1 - weight) * (gap + change of price).  It is shorter than moving the
+    # average itself, and a price that stands still is reached exactly instead of to a few last bits.
     length, source = int(parameters[0]), int(parameters[1])
-    value, low = state[0], state[1]
+    gap, low = state[0], state[1]
+    rest = 1.0 - weight
+    before = 0.0
     for i in range(start, min(stop, length)):
-        value, low = add(value, low, numerator(bars, source, scale, i))
+        gap, low = add(gap, low, numerator(bars, source, scale, i))
+        out[0, i - start] = nan
         if i == length - 1:
-            value = (value + low) / (length * denominator(source, scale))
-        out[0, i - start] = value if i == length - 1 else nan
+            value = (gap + low) / (length * denominator(source, scale))
+            gap = price(bars, source, scale, i) - value
+            out[0, i - start] = value
+    if stop > length:
+        before = price(bars, source, scale, max(start, length) - 1)
     for i in range(max(start, length), stop):
-        value += weight * (price(bars, source, scale, i) - value)
-        out[0, i - start] = value
-    state[0] = value
+        value = price(bars, source, scale, i)
+        gap = rest * (gap + (value - before))
+        before = value
+        out[0, i - start] = value - gap
+    state[0] = gap
     state[1] = low
 
 

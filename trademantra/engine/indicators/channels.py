@@ -3,6 +3,7 @@
 from math import sqrt
 
 from trademantra.engine.bars import Float64Array, Int64Array
+from trademantra.engine.grid import NO_GRID
 from trademantra.engine.indicators.averages import SPEC
 from trademantra.engine.indicators.declare import Indicator
 from trademantra.engine.indicators.kernel import indicator_kernel
@@ -55,8 +56,8 @@ def bollinger_kernel(
 ) -> None:
     # `spread` written out with its four running numbers in registers: this one is swept most.
     length, multiplier, source = int(parameters[0]), parameters[1], int(parameters[2])
-    unit = denominator(source, scale)
-    divisor = length * unit
+    divisor = length * denominator(source, scale)
+    reach_share, percent_share = multiplier / divisor, 0.5 / multiplier
     first, prefix, prefix_square, last = state[0], state[1], state[2], state[3]
     place = start % length
     for i in range(start, stop):
@@ -82,15 +83,15 @@ def bollinger_kernel(
         if i < length - 1:
             undefined(out, i - start)
             continue
-        variance = length * square - total * total
-        middle = (total + length * first) / divisor
-        reach = multiplier * sqrt(variance) / divisor if variance > 0.0 else 0.0
-        lower = middle - reach
+        root = sqrt(max(length * square - total * total, 0.0))
+        whole = total + length * first
+        middle = whole / divisor
+        reach = root * reach_share
         out[0, i - start] = middle
         out[1, i - start] = middle + reach
-        out[2, i - start] = lower
-        out[3, i - start] = (value / unit - lower) / (2.0 * reach) if reach > 0.0 else 0.5
-        out[4, i - start] = 2.0 * reach / middle if middle > 0.0 else 0.0
+        out[2, i - start] = middle - reach
+        out[3, i - start] = 0.5 + percent_share * ((length * deviation - total) / root) if root > 0.0 else 0.5
+        out[4, i - start] = 2.0 * multiplier * (root / whole) if whole > 0.0 else 0.0
     state[0], state[1], state[2], state[3] = first, prefix, prefix_square, last
 
 
@@ -216,7 +217,7 @@ def squeeze_kernel(
         middle = length * (grid_steps(high, scale) + grid_steps(low, scale))
         distance = 4.0 * length * close - middle - 2.0 * total
         leaving = delayed(state, distances + WEIGHTED_SLOTS, distance, since, length)
-        weighted, plain = weighted_sum(state, distances, distance, leaving, length)
+        weighted, plain = weighted_sum(state, distances, distance, leaving, length, scale != NO_GRID)
         if since >= length - 1:
             out[0, i - start] = 1.0 if deviations * sqrt(variance) < ranges * true_ranges_sum else 0.0
             out[1, i - start] = (6.0 * weighted - 2.0 * (length + 1.0) * plain) / unit

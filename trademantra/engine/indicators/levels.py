@@ -18,9 +18,9 @@ from trademantra.engine.indicators.averages import SPEC
 from trademantra.engine.indicators.declare import Indicator
 from trademantra.engine.indicators.kernel import indicator_kernel
 from trademantra.engine.indicators.series import CLOSE, HIGH, LOW, grid_steps
-from trademantra.engine.indicators.windows import undefined
 
-LEVEL_SLOTS = 6  # whether there was a session before; its high, low, close; high and low of this one
+# State: whether there was a session before; its high, low, close; high and low of this one; the levels.
+LEVEL_SLOTS = 6
 
 
 def of_sessions(values: Float64Array, sessions: Int64Array, session: Int64Array) -> Float64Array:
@@ -41,13 +41,13 @@ def of_sessions(values: Float64Array, sessions: Int64Array, session: Int64Array)
 
 
 @inlined
-def last_session(bars: Float64Array, session: Int64Array, scale: float, state: Float64Array, i: int) -> bool:
-    """Keep high, low and close of the session before in state[1:4], in grid steps; whether there was one."""
+def new_session(bars: Float64Array, session: Int64Array, scale: float, state: Float64Array, i: int) -> bool:
+    """Keep high, low and close of the session before in state[1:4], in grid steps; whether they are new."""
     high, low = grid_steps(bars[HIGH, i], scale), grid_steps(bars[LOW, i], scale)
-    if i > 0 and not opens_session(session, i):
+    if not opens_session(session, i):
         state[4] = max(state[4], high)
         state[5] = min(state[5], low)
-        return bool(state[0] != 0.0)
+        return False
     if i > 0:
         state[0] = 1.0
         state[1] = state[4]
@@ -55,7 +55,14 @@ def last_session(bars: Float64Array, session: Int64Array, scale: float, state: F
         state[3] = grid_steps(bars[CLOSE, i - 1], scale)
     state[4] = high
     state[5] = low
-    return bool(state[0] != 0.0)
+    return i > 0
+
+
+@inlined
+def write_levels(state: Float64Array, out: Float64Array, column: int) -> None:
+    """The levels of this session; none in the first."""
+    for k in range(out.shape[0]):
+        out[k, column] = state[LEVEL_SLOTS + k] if state[0] != 0.0 else nan
 
 
 @indicator_kernel
@@ -69,12 +76,12 @@ def previous_session_kernel(
     start: int,
     stop: int,
 ) -> None:
+    levels = state[LEVEL_SLOTS:]
     for i in range(start, stop):
-        if not last_session(bars, session, scale, state, i):
-            undefined(out, i - start)
-            continue
-        for k in range(3):
-            out[k, i - start] = state[1 + k] / scale
+        if new_session(bars, session, scale, state, i):
+            for k in range(3):
+                levels[k] = state[1 + k] / scale
+        write_levels(state, out, i - start)
 
 
 PREVIOUS_SESSION = Indicator(
@@ -84,7 +91,7 @@ PREVIOUS_SESSION = Indicator(
     outputs=("high", "low", "close"),
     parameters=(),
     warm_up=lambda values: 0,
-    state_size=lambda values: LEVEL_SLOTS,
+    state_size=lambda values: LEVEL_SLOTS + 3,
     warm_up_sessions=1,
     source="specs/india-markets.md 8.4",
 )
@@ -102,19 +109,19 @@ def cpr_kernel(
     stop: int,
 ) -> None:
     # Sixths of the pivot, bottom and top are whole on the grid: P = (H+L+C)/3, BC = (H+L)/2, TC = 2P - BC.
+    levels = state[LEVEL_SLOTS:]
     for i in range(start, stop):
-        if not last_session(bars, session, scale, state, i):
-            undefined(out, i - start)
-            continue
-        high, low, close = state[1], state[2], state[3]
-        pivot = 2.0 * (high + low + close)
-        central = 3.0 * (high + low)
-        other = 2.0 * pivot - central
-        bottom, top = min(central, other), max(central, other)
-        out[0, i - start] = pivot / (6.0 * scale)
-        out[1, i - start] = bottom / (6.0 * scale)
-        out[2, i - start] = top / (6.0 * scale)
-        out[3, i - start] = 100.0 * ((top - bottom) / pivot)
+        if new_session(bars, session, scale, state, i):
+            high, low, close = state[1], state[2], state[3]
+            pivot = 2.0 * (high + low + close)
+            central = 3.0 * (high + low)
+            other = 2.0 * pivot - central
+            bottom, top = min(central, other), max(central, other)
+            levels[0] = pivot / (6.0 * scale)
+            levels[1] = bottom / (6.0 * scale)
+            levels[2] = top / (6.0 * scale)
+            levels[3] = 100.0 * ((top - bottom) / pivot)
+        write_levels(state, out, i - start)
 
 
 CPR = Indicator(
@@ -124,7 +131,7 @@ CPR = Indicator(
     outputs=("pivot", "bottom", "top", "width"),
     parameters=(),
     warm_up=lambda values: 0,
-    state_size=lambda values: LEVEL_SLOTS,
+    state_size=lambda values: LEVEL_SLOTS + 4,
     warm_up_sessions=1,
     source=SPEC,
 )
@@ -141,20 +148,20 @@ def pivots_kernel(
     start: int,
     stop: int,
 ) -> None:
+    levels = state[LEVEL_SLOTS:]
     for i in range(start, stop):
-        if not last_session(bars, session, scale, state, i):
-            undefined(out, i - start)
-            continue
-        high, low = 3.0 * state[1], 3.0 * state[2]
-        pivot = state[1] + state[2] + state[3]
-        unit = 3.0 * scale
-        out[0, i - start] = pivot / unit
-        out[1, i - start] = (2.0 * pivot - low) / unit
-        out[2, i - start] = (pivot + (high - low)) / unit
-        out[3, i - start] = (high + 2.0 * (pivot - low)) / unit
-        out[4, i - start] = (2.0 * pivot - high) / unit
-        out[5, i - start] = (pivot - (high - low)) / unit
-        out[6, i - start] = (low - 2.0 * (high - pivot)) / unit
+        if new_session(bars, session, scale, state, i):
+            high, low = 3.0 * state[1], 3.0 * state[2]
+            pivot = state[1] + state[2] + state[3]
+            unit = 3.0 * scale
+            levels[0] = pivot / unit
+            levels[1] = (2.0 * pivot - low) / unit
+            levels[2] = (pivot + (high - low)) / unit
+            levels[3] = (high + 2.0 * (pivot - low)) / unit
+            levels[4] = (2.0 * pivot - high) / unit
+            levels[5] = (pivot - (high - low)) / unit
+            levels[6] = (low - 2.0 * (high - pivot)) / unit
+        write_levels(state, out, i - start)
 
 
 PIVOTS = Indicator(
@@ -164,7 +171,7 @@ PIVOTS = Indicator(
     outputs=("pivot", "r1", "r2", "r3", "s1", "s2", "s3"),
     parameters=(),
     warm_up=lambda values: 0,
-    state_size=lambda values: LEVEL_SLOTS,
+    state_size=lambda values: LEVEL_SLOTS + 7,
     warm_up_sessions=1,
     source=SPEC,
 )
@@ -182,16 +189,16 @@ def camarilla_kernel(
     stop: int,
 ) -> None:
     # C ± 1.1 (H - L) / (12, 6, 4, 2), as (120 C ± 11 (H - L) (1, 2, 3, 6)) / 120: whole on the grid.
+    levels = state[LEVEL_SLOTS:]
     for i in range(start, stop):
-        if not last_session(bars, session, scale, state, i):
-            undefined(out, i - start)
-            continue
-        reach = 11.0 * (state[1] - state[2])
-        close = 120.0 * state[3]
-        for k in range(4):
-            times = 6.0 if k == 3 else k + 1.0
-            out[k, i - start] = (close + times * reach) / (120.0 * scale)
-            out[4 + k, i - start] = (close - times * reach) / (120.0 * scale)
+        if new_session(bars, session, scale, state, i):
+            reach = 11.0 * (state[1] - state[2])
+            close = 120.0 * state[3]
+            for k in range(4):
+                times = 6.0 if k == 3 else k + 1.0
+                levels[k] = (close + times * reach) / (120.0 * scale)
+                levels[4 + k] = (close - times * reach) / (120.0 * scale)
+        write_levels(state, out, i - start)
 
 
 CAMARILLA = Indicator(
@@ -201,7 +208,7 @@ CAMARILLA = Indicator(
     outputs=("r1", "r2", "r3", "r4", "s1", "s2", "s3", "s4"),
     parameters=(),
     warm_up=lambda values: 0,
-    state_size=lambda values: LEVEL_SLOTS,
+    state_size=lambda values: LEVEL_SLOTS + 8,
     warm_up_sessions=1,
     source=SPEC,
 )
@@ -219,17 +226,17 @@ def fibonacci_kernel(
     stop: int,
 ) -> None:
     # P ± (0.382, 0.618, 1) (H - L), in 3000ths: whole on the grid.
+    levels = state[LEVEL_SLOTS:]
     for i in range(start, stop):
-        if not last_session(bars, session, scale, state, i):
-            undefined(out, i - start)
-            continue
-        pivot = 1000.0 * (state[1] + state[2] + state[3])
-        reach = 3.0 * (state[1] - state[2])
-        out[0, i - start] = pivot / (3000.0 * scale)
-        for k in range(3):
-            share = 382.0 if k == 0 else (618.0 if k == 1 else 1000.0)
-            out[1 + k, i - start] = (pivot + share * reach) / (3000.0 * scale)
-            out[4 + k, i - start] = (pivot - share * reach) / (3000.0 * scale)
+        if new_session(bars, session, scale, state, i):
+            pivot = 1000.0 * (state[1] + state[2] + state[3])
+            reach = 3.0 * (state[1] - state[2])
+            levels[0] = pivot / (3000.0 * scale)
+            for k in range(3):
+                share = 382.0 if k == 0 else (618.0 if k == 1 else 1000.0)
+                levels[1 + k] = (pivot + share * reach) / (3000.0 * scale)
+                levels[4 + k] = (pivot - share * reach) / (3000.0 * scale)
+        write_levels(state, out, i - start)
 
 
 FIBONACCI = Indicator(
@@ -239,7 +246,7 @@ FIBONACCI = Indicator(
     outputs=("pivot", "r1", "r2", "r3", "s1", "s2", "s3"),
     parameters=(),
     warm_up=lambda values: 0,
-    state_size=lambda values: LEVEL_SLOTS,
+    state_size=lambda values: LEVEL_SLOTS + 7,
     warm_up_sessions=1,
     source=SPEC,
 )

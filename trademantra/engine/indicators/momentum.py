@@ -21,49 +21,60 @@ def macd_kernel(
     start: int,
     stop: int,
 ) -> None:
-    # state: fast average, slow average (sums of numerators until each starts), signal.
+    # state: sums of numerators until each average starts, then price - average (see averages); MACD - signal.
     fast, slow, smoothing, source = (
         int(parameters[0]),
         int(parameters[1]),
         int(parameters[2]),
         int(parameters[3]),
     )
-    fast_weight, slow_weight, signal_weight = 2.0 / (fast + 1.0), 2.0 / (slow + 1.0), 2.0 / (smoothing + 1.0)
+    fast_rest, slow_rest = 1.0 - 2.0 / (fast + 1.0), 1.0 - 2.0 / (slow + 1.0)
+    signal_rest = 1.0 - 2.0 / (smoothing + 1.0)
     unit = denominator(source, scale)
     line_start = max(fast, slow) - 1
     first = line_start + smoothing - 1
-    fast_average, slow_average, signal = state[0], state[1], state[2]
+    fast_gap, slow_gap, histogram = state[0], state[1], state[2]
+    before = price(bars, source, scale, start - 1) if 0 < start < stop else 0.0
     for i in range(start, min(stop, first + 1)):
-        if i < fast:
-            fast_average += numerator(bars, source, scale, i)
-            if i == fast - 1:
-                fast_average /= fast * unit
-        else:
-            fast_average += fast_weight * (price(bars, source, scale, i) - fast_average)
-        if i < slow:
-            slow_average += numerator(bars, source, scale, i)
-            if i == slow - 1:
-                slow_average /= slow * unit
-        else:
-            slow_average += slow_weight * (price(bars, source, scale, i) - slow_average)
-        if i >= line_start:
-            signal += (fast_average - slow_average - signal) / (i - line_start + 1)
         undefined(out, i - start)
-        if i == first:
-            line = fast_average - slow_average
-            out[0, i - start], out[1, i - start], out[2, i - start] = line, signal, line - signal
+        value = price(bars, source, scale, i)
+        if i < fast:
+            fast_gap += numerator(bars, source, scale, i)
+            if i == fast - 1:
+                fast_gap = value - fast_gap / (fast * unit)
+        else:
+            fast_gap = fast_rest * (fast_gap + (value - before))
+        if i < slow:
+            slow_gap += numerator(bars, source, scale, i)
+            if i == slow - 1:
+                slow_gap = value - slow_gap / (slow * unit)
+        else:
+            slow_gap = slow_rest * (slow_gap + (value - before))
+        before = value
+        if i >= line_start:  # until the signal starts, state[2] is the running mean of the line
+            line = slow_gap - fast_gap
+            histogram += (line - histogram) / (i - line_start + 1)
+            if i == first:
+                out[0, i - start] = line
+                out[1, i - start] = histogram
+                histogram = line - histogram
+                out[2, i - start] = histogram
+    line = slow_gap - fast_gap
     for i in range(max(start, first + 1), stop):
         value = price(bars, source, scale, i)
-        fast_average += fast_weight * (value - fast_average)
-        slow_average += slow_weight * (value - slow_average)
-        line = fast_average - slow_average
-        signal += signal_weight * (line - signal)
+        change = value - before
+        before = value
+        fast_gap = fast_rest * (fast_gap + change)
+        slow_gap = slow_rest * (slow_gap + change)
+        line_before = line
+        line = slow_gap - fast_gap
+        histogram = signal_rest * (histogram + (line - line_before))
         out[0, i - start] = line
-        out[1, i - start] = signal
-        out[2, i - start] = line - signal
-    state[0] = fast_average
-    state[1] = slow_average
-    state[2] = signal
+        out[1, i - start] = line - histogram
+        out[2, i - start] = histogram
+    state[0] = fast_gap
+    state[1] = slow_gap
+    state[2] = histogram
 
 
 MACD = Indicator(

@@ -257,19 +257,27 @@ def cci_kernel(
     start: int,
     stop: int,
 ) -> None:
-    # The mean absolute deviation needs the whole window again at each bar: O(length).
+    # The mean absolute deviation needs the whole window again at each bar: O(length), in four sums side by side.
     # length * x - sum is a whole number on the grid, so a window without deviation is exactly that.
+    # state: the window's sum, then its values by place.
     length, source = int(parameters[0]), int(parameters[1])
+    quarters = SUM_SLOTS + length // 4 * 4
     for i in range(start, stop):
-        leaving = numerator(bars, source, scale, i - length) if i >= length else 0.0
-        total = sum_of(state, 0, numerator(bars, source, scale, i), leaving)
+        value = numerator(bars, source, scale, i)
+        total = window_sum(state, 0, value, i, length)
         if i < length - 1:
             out[0, i - start] = nan
             continue
-        deviations = 0.0
-        for k in range(i - length + 1, i + 1):
-            deviations += abs(length * numerator(bars, source, scale, k) - total)
-        way = length * numerator(bars, source, scale, i) - total
+        first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
+        for slot in range(SUM_SLOTS, quarters, 4):
+            first += abs(length * state[slot] - total)
+            second += abs(length * state[slot + 1] - total)
+            third += abs(length * state[slot + 2] - total)
+            fourth += abs(length * state[slot + 3] - total)
+        for slot in range(quarters, SUM_SLOTS + length):
+            first += abs(length * state[slot] - total)
+        deviations = (first + second) + (third + fourth)
+        way = length * value - total
         out[0, i - start] = way / deviations * (length / 0.015) if deviations > 0.0 else 0.0
 
 
@@ -280,7 +288,7 @@ CCI = Indicator(
     outputs=("cci",),
     parameters=(bars_of(20), TYPICAL),
     warm_up=lambda values: int(values[0]) - 1,
-    state_size=lambda values: SUM_SLOTS,
+    state_size=lambda values: WINDOW_SLOTS + int(values[0]),
     source="D. Lambert, 1980; TradingView ta.cci",
 )
 

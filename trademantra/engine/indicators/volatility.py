@@ -7,6 +7,7 @@ from trademantra.engine.indicators.averages import SPEC
 from trademantra.engine.indicators.declare import Indicator
 from trademantra.engine.indicators.kernel import indicator_kernel
 from trademantra.engine.indicators.series import (
+    CLOSE,
     HIGH,
     LOW,
     SOURCE,
@@ -57,17 +58,27 @@ def atr_kernel(
     start: int,
     stop: int,
 ) -> None:
-    # state[0]: running mean of the first true ranges, then their RMA.
+    # state[0]: running mean of the first true ranges; from bar length - 1 on, true range - ATR (see averages).
     length = int(parameters[0])
-    weight = 1.0 / length
-    value = state[0]
+    rest = 1.0 - 1.0 / length
+    gap = state[0]
     for i in range(start, min(stop, length)):
-        value += (true_range(bars, i) - value) / (i + 1)
-        out[0, i - start] = value if i == length - 1 else nan
-    for i in range(max(start, length), stop):
-        value += weight * (true_range(bars, i) - value)
-        out[0, i - start] = value
-    state[0] = value
+        value = true_range(bars, i)
+        gap += (value - gap) / (i + 1)
+        out[0, i - start] = nan
+        if i == length - 1:
+            out[0, i - start] = gap
+            gap = value - gap
+    if stop > length:
+        before = true_range(bars, max(start, length) - 1)
+        close = bars[CLOSE, max(start, length) - 1]
+        for i in range(max(start, length), stop):
+            value = max(bars[HIGH, i], close) - min(bars[LOW, i], close)
+            close = bars[CLOSE, i]
+            gap = rest * (gap + (value - before))
+            before = value
+            out[0, i - start] = value - gap
+    state[0] = gap
 
 
 ATR = Indicator(

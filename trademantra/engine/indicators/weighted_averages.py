@@ -3,6 +3,7 @@
 from math import nan, sqrt
 
 from trademantra.engine.bars import Float64Array, Int64Array
+from trademantra.engine.grid import NO_GRID
 from trademantra.engine.indicators.averages import LENGTH, SPEC
 from trademantra.engine.indicators.declare import Indicator
 from trademantra.engine.indicators.kernel import indicator_kernel
@@ -29,10 +30,11 @@ def wma_kernel(
     stop: int,
 ) -> None:
     length, source = int(parameters[0]), int(parameters[1])
+    whole = scale != NO_GRID and source < VOLUME
     divisor = 0.5 * length * (length + 1) * denominator(source, scale)
     for i in range(start, stop):
         leaving = numerator(bars, source, scale, i - length) if i >= length else 0.0
-        weighted, _ = weighted_sum(state, 0, numerator(bars, source, scale, i), leaving, length)
+        weighted, _ = weighted_sum(state, 0, numerator(bars, source, scale, i), leaving, length, whole)
         out[0, i - start] = weighted / divisor if i >= length - 1 else nan
 
 
@@ -62,18 +64,19 @@ def hma_kernel(
     # state: weighted sums of the half, of the whole, and of their difference with its last values.
     length, source = int(parameters[0]), int(parameters[1])
     half, root = length // 2, int(sqrt(parameters[0]))
+    whole = scale != NO_GRID and source < VOLUME
     unit = denominator(source, scale)
     for i in range(start, stop):
         out[0, i - start] = nan
         entering = numerator(bars, source, scale, i)
         leaving = numerator(bars, source, scale, i - half) if i >= half else 0.0
-        fast, _ = weighted_sum(state, 0, entering, leaving, half)
+        fast, _ = weighted_sum(state, 0, entering, leaving, half, whole)
         leaving = numerator(bars, source, scale, i - length) if i >= length else 0.0
-        slow, _ = weighted_sum(state, WEIGHTED_SLOTS, entering, leaving, length)
+        slow, _ = weighted_sum(state, WEIGHTED_SLOTS, entering, leaving, length, whole)
         if i >= length - 1:
             value = 4.0 * fast / (half * (half + 1) * unit) - 2.0 * slow / (length * (length + 1) * unit)
             leaving = delayed(state, 3 * WEIGHTED_SLOTS, value, i - (length - 1), root)
-            smooth, _ = weighted_sum(state, 2 * WEIGHTED_SLOTS, value, leaving, root)
+            smooth, _ = weighted_sum(state, 2 * WEIGHTED_SLOTS, value, leaving, root, False)
             if i >= length + root - 2:
                 out[0, i - start] = smooth / (0.5 * root * (root + 1))
 
@@ -196,10 +199,11 @@ def linear_regression_kernel(
 ) -> None:
     # The line's end and slope from two window sums W (weights 1..n) and S: 3 WMA - 2 SMA, 6 (WMA - SMA) / (n - 1).
     length, source = int(parameters[0]), int(parameters[1])
+    whole = scale != NO_GRID and source < VOLUME
     unit = length * (length + 1.0) * denominator(source, scale)
     for i in range(start, stop):
         leaving = numerator(bars, source, scale, i - length) if i >= length else 0.0
-        weighted, plain = weighted_sum(state, 0, numerator(bars, source, scale, i), leaving, length)
+        weighted, plain = weighted_sum(state, 0, numerator(bars, source, scale, i), leaving, length, whole)
         if i < length - 1:
             out[0, i - start] = nan
             out[1, i - start] = nan

@@ -84,18 +84,24 @@ def window_sum(state: Float64Array, at: int, value: float, count: int, length: i
 
 @inlined
 def weighted_sum(
-    state: Float64Array, at: int, entering: float, leaving: float, length: int
+    state: Float64Array, at: int, entering: float, leaving: float, length: int, whole: bool
 ) -> tuple[float, float]:
     """(sum of weight times value, plain sum) over a window, weights 1 for the oldest to `length` for the newest.
 
     One step: every weight falls by one, which takes the plain sum away, and the newest comes in with `length`.
-    `leaving` is the value of `length` bars ago, 0 while the window fills.
+    `leaving` is the value of `length` bars ago, 0 while the window fills.  `whole` says that values are grid
+    steps: their products with a length, and their sums, are whole numbers below 2**53 (see `grid`).
     """
-    newest, rest = product(entering, float(length))
-    high, low = add(state[at + 2], state[at + 3], newest)
-    high, low = add(high, low, rest)
-    high, low = add(high, low, -state[at])
-    high, low = add(high, low, -state[at + 1])
+    plain_high, plain_low = state[at], state[at + 1]
+    high, low = state[at + 2], state[at + 3]
+    if whole:
+        high, low = add(high, low, entering * length - plain_high)
+    else:
+        newest, rest = product(entering, float(length))
+        high, low = add(high, low, newest)
+        high, low = add(high, low, rest)
+        high, low = add(high, low, -plain_high)
+        high, low = add(high, low, -plain_low)
     state[at + 2] = high
     state[at + 3] = low
     return high + low, sum_of(state, at, entering, leaving)
