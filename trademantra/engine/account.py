@@ -8,9 +8,10 @@ Invariants, after every call:
 
 The order of things within one bar: square-off, market exits, protective levels that the open already passed,
 market entries, resting entries, then the stop, then the target (the other way round when the rules say so).
+All fills of a bar together take no more than the rules' share of its volume.
 """
 
-from math import nan
+from math import inf, nan
 
 import numpy as np
 
@@ -50,7 +51,7 @@ ENTER_LONG, EXIT_LONG = int(Signal.ENTER_LONG), int(Signal.EXIT_LONG)
 ENTER_SHORT, EXIT_SHORT = int(Signal.ENTER_SHORT), int(Signal.EXIT_SHORT)
 
 KELLY_LEAST_TRADES = 20  # before that many closed trades the Kelly fraction is not an estimate of anything
-_DUST = 1e-9  # of a lot; below it a quantity is a rounding residue
+_DUST = 1e-9  # of a lot or of equity; below it a quantity is a rounding residue
 
 
 @part
@@ -113,9 +114,10 @@ def affordable(
 ) -> float:
     """Largest quantity whose margin and costs the free equity covers; 0 when there is none."""
     tied = abs(account.quantity) * rules.multiplier * price * rules.margin + account.reserved
-    free = equity_at(account, rules, price) - tied
+    equity = equity_at(account, rules, price)
+    free = equity - tied
     unit = price * rules.multiplier
-    if free <= 0.0 or unit <= 0.0:
+    if free <= _DUST * equity or free <= 0.0 or unit <= 0.0:  # a rounding residue buys nothing
         return 0.0
     scratch = np.zeros(LEVY_COUNT)
     quantity = free / (unit * rules.margin)
@@ -287,6 +289,15 @@ def finish_trade(
     account.trade_exit_value = 0.0
     account.trade_exit_quantity = 0.0
     account.trade_costs = 0.0
+    if account.entry_fresh == 0:  # the rest of a partly filled entry goes with its position
+        account.entry_side = 0
+        account.entry_left = nan
+
+
+@part
+def room_of(rules: RulesRecord, volume: float) -> float:
+    """Quantity that may fill within a bar of such volume."""
+    return rules.participation * volume if rules.participation > 0.0 else inf
 
 
 @part
@@ -305,16 +316,18 @@ def leave(
     price: float,
     slips: bool,
     reason: int,
-) -> None:
-    """Exit at `price` as far as the bar's volume and its circuit limit allow; what is left goes at the next open."""
+    room: float,
+) -> float:
+    """Exit at `price` as far as `room` and the circuit limit allow; what is left goes at the next open.
+
+    Returns the room that is left in the bar.
+    """
     side = -sign_of(account.quantity)
-    quantity = abs(account.quantity)
-    if rules.participation > 0.0:
-        quantity = min(quantity, whole_lots(rules, rules.participation * bar[4]))
+    quantity = min(abs(account.quantity), whole_lots(rules, room))
     locked = (side < 0 and bar[1] <= band_low) or (side > 0 and bar[2] >= band_high)
     if locked or quantity <= 0.0:
         account.exit_reason = reason
-        return
+        return room
     if slips:
         price = slipped(rules, side, price, bar[1], bar[2], bar[4], quantity)
     if price < band_low:
@@ -326,6 +339,7 @@ def leave(
         finish_trade(account, rules, trades, -side, index, reason, account.trades)
     else:
         account.exit_reason = reason
+    return room - quantity
 
 
 @part
@@ -342,10 +356,12 @@ def enter(
     day: int,
     price: float,
     slips: bool,
+    room: float,
 ) -> bool:
-    """Fill the working entry at `price` as far as size, margin, volume and circuit limit allow.
+    """Fill the working entry at `price` as far as size, margin, `room` in the bar and circuit limit allow.
 
-    True when something filled.  An entry that cannot be afforded or sized is dropped and counted.
+    True when something filled.  What `room` does not hold waits for the next bars; what equity does not cover is
+    cut.  An entry of which nothing can be afforded or sized is dropped and counted.
     """
     side = account.entry_side
     if (side > 0 and bar[2] >= band_high) or (side < 0 and bar[1] <= band_low):
@@ -354,10 +370,15 @@ def enter(
         account.entry_left = nan
         return False
     first = account.entry_fresh == 1
-    sized = account.entry_left != account.entry_left
-    quantity = wanted(account, rules, side, price) if sized else account.entry_left
+    unsized = account.entry_left != account.entry_left
+    quantity = wanted(account, rules, side, price) if unsized else account.entry_left
     if slips:
-        price = slipped(rules, side, price, bar[1], bar[2], bar[4], quantity)
+        likely = quantity
+        if (
+            rules.slippage_kind == SQUARE_ROOT
+        ):  # the impact of what fills in this bar, not of what was asked for
+            likely = min(quantity, affordable(account, rules, charges, side, price, day), room)
+        price = slipped(rules, side, price, bar[1], bar[2], bar[4], whole_lots(rules, max(likely, 0.0)))
     if price > band_high:
         price = band_high
     if price < band_low:
@@ -368,12 +389,10 @@ def enter(
         account.entry_side = 0
         account.entry_left = nan
         return False
-    if sized:
-        account.entry_left = quantity
-    if rules.participation > 0.0:
-        quantity = min(quantity, whole_lots(rules, rules.participation * bar[4]))
-        if quantity <= 0.0:
-            return False
+    account.entry_left = quantity
+    quantity = min(quantity, whole_lots(rules, room))
+    if quantity <= 0.0:
+        return False
     if account.quantity == 0.0:
         account.peak = price
     if first:
@@ -381,16 +400,21 @@ def enter(
         account.entry_fresh = 0
     execute(account, rules, charges, levies, fills, index, day, side, price, quantity, ENTRY)
     account.atr = account.entry_atr
-    distance = level_distance(rules.stop_kind, rules.stop, account.average, account.atr)
-    account.stop = (
-        account.entry_stop if account.entry_stop == account.entry_stop else account.average - side * distance
-    )
-    distance = level_distance(rules.target_kind, rules.target, account.average, account.atr)
-    account.target = (
-        account.entry_target
-        if account.entry_target == account.entry_target
-        else account.average + side * distance
-    )
+    # the entry's own level, else the rules' distance; an addition that brings neither keeps what there is
+    stop = account.entry_stop
+    if stop != stop:
+        stop = account.average - side * level_distance(
+            rules.stop_kind, rules.stop, account.average, account.atr
+        )
+    if stop == stop:
+        account.stop = stop
+    target = account.entry_target
+    if target != target:
+        target = account.average + side * level_distance(
+            rules.target_kind, rules.target, account.average, account.atr
+        )
+    if target == target:
+        account.target = target
     account.entry_left -= quantity
     if account.entry_left <= _DUST * max(1.0, quantity):
         account.entry_side = 0
@@ -434,6 +458,7 @@ def step(
     `day` counts from 1970-01-01 in the exchange's zone; `square_off` says that intraday positions leave at this open.
     """
     opening = bar[0]
+    room = room_of(rules, bar[4])
     if square_off:
         account.entry_side = 0
         account.entry_left = nan
@@ -441,17 +466,20 @@ def step(
             account.exit_reason = BY_SQUARE_OFF
     # at the open: what was decided before comes before anything inside this bar
     if account.exit_reason != NO_REASON and account.quantity != 0.0:
-        leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
-              opening, True, account.exit_reason)  # fmt: skip
+        room = leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
+                     opening, True, account.exit_reason, room)  # fmt: skip
     elif account.quantity != 0.0:
         side = sign_of(account.quantity)
         stop = stop_level(account, rules, side)
-        if side * (opening - account.target) >= 0.0:  # a resting limit order gets the better price
-            leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
-                  opening, False, BY_TARGET)  # fmt: skip
+        beyond = side * (opening - account.target)
+        if beyond > 0.0 or (
+            rules.limit_touch == 1 and beyond == 0.0
+        ):  # a resting limit gets the better price
+            room = leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
+                         opening, False, BY_TARGET, room)  # fmt: skip
         elif side * (opening - stop) <= 0.0:  # gapped through: the open, not the level
-            leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
-                  opening, True, BY_STOP if stop == account.stop else BY_TRAIL)  # fmt: skip
+            room = leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
+                         opening, True, BY_STOP if stop == account.stop else BY_TRAIL, room)  # fmt: skip
     else:
         account.exit_reason = NO_REASON
     opened_at_open = False
@@ -463,23 +491,24 @@ def step(
         level = account.entry_price
         if account.entry_kind == MARKET:
             opened_at_open = enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
-                                   opening, True)  # fmt: skip
+                                   opening, True, room)  # fmt: skip
         elif account.entry_kind == LIMIT:
             reach = bar[2] if working > 0 else bar[1]
             if working * (opening - level) < 0.0:
                 opened_at_open = enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
-                                       opening, False)  # fmt: skip
+                                       opening, False, room)  # fmt: skip
             elif working * (reach - level) < 0.0 or (rules.limit_touch == 1 and reach == level):
                 opened_by_limit = enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
-                                        level, False)  # fmt: skip
+                                        level, False, room)  # fmt: skip
         else:
             reach = bar[1] if working > 0 else bar[2]
             if working * (opening - level) >= 0.0:
                 opened_at_open = enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
-                                       opening, True)  # fmt: skip
+                                       opening, True, room)  # fmt: skip
             elif working * (reach - level) >= 0.0:
                 opened_by_stop = enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
-                                       level, True)  # fmt: skip
+                                       level, True, room)  # fmt: skip
+        room -= abs(account.quantity - before)
         if before != 0.0:  # an addition: the position was exposed to the whole bar
             opened_at_open = opened_by_limit = opened_by_stop = False
         if account.entry_side != 0:
@@ -504,17 +533,18 @@ def step(
         if stopped and not (reached and rules.target_first == 1):
             price = stop if opened_by_stop or opened_by_limit or side * (opening - stop) > 0.0 else opening
             leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
-                  price, True, BY_STOP if stop == account.stop else BY_TRAIL)  # fmt: skip
+                  price, True, BY_STOP if stop == account.stop else BY_TRAIL, room)  # fmt: skip
         elif reached:
             leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
-                  account.target, False, BY_TARGET)  # fmt: skip
+                  account.target, False, BY_TARGET, room)  # fmt: skip
     if account.quantity == 0.0:
         return
     best = bar[3] if opened_by_limit else favourable
     if side * (best - account.peak) > 0.0:
         account.peak = best
     if account.exit_reason == NO_REASON:
-        if rules.time_exit > 0 and index - account.entry_index + 1 >= rules.time_exit:
+        # the exit comes at bar entry + time_exit: at its open, or at its close when fills are there
+        if rules.time_exit > 0 and index - account.entry_index + 1 - rules.same_close >= rules.time_exit:
             account.exit_reason = BY_TIME
         if equity_at(account, rules, bar[3]) <= 0.0:
             account.exit_reason = BY_MARGIN
@@ -588,10 +618,11 @@ def settle_at_close(
     """For `same_close`: market decisions fill at the close that they were made on."""
     if account.exit_reason != NO_REASON and account.quantity != 0.0:
         leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
-              bar[3], True, account.exit_reason)  # fmt: skip
+              bar[3], True, account.exit_reason, inf)  # fmt: skip
     if (
         account.entry_side != 0
         and account.entry_kind == MARKET
         and account.quantity * account.entry_side >= 0.0
+        and (account.quantity == 0.0 or account.exit_reason == NO_REASON)
     ):
-        enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day, bar[3], True)
+        enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day, bar[3], True, inf)

@@ -65,7 +65,7 @@ def prepare(
         timeline,
         matrix_of(bars),
         scale_of(bars),
-        np.ascontiguousarray(bands),
+        np.ascontiguousarray(bands, dtype=np.float64),
         no_charges() if charges is None else charges,
         sessions_per_year * len(bars) / len(timeline.ends),
         session_rate(risk_free_rate, sessions_per_year),

@@ -47,10 +47,11 @@ class Timeline:
         """Intraday rules: no entry from `last_entry_minute`, flat at `leave_minute` (both since the open).
 
         The position leaves at the open of the first bar at or after `leave_minute`, or of the session's last bar
-        when bars end before it.  Entries decided on the bar before are masked, since they would fill after it.
+        when bars end before it.  Entries are masked at closes after which the next bar opens too late.
         """
         cut = leave_minute if last_entry_minute is None else min(last_entry_minute, leave_minute)
-        allowed = np.where(self.minute >= cut, _EXITS, _ALL).astype(np.int8)
+        happens = np.append(self.minute[1:], 0)  # a decision at a close happens when the next bar opens
+        allowed = np.where(happens >= cut, _EXITS, _ALL).astype(np.int8)
         starts = np.concatenate(([0], self.ends[:-1] + 1))
         for start, end in zip(starts.tolist(), self.ends.tolist(), strict=True):
             leaving = start + int(np.searchsorted(self.minute[start : end + 1], leave_minute))
