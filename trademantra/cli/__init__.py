@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from trademantra import __version__
-from trademantra.cli import charges, sessions
+from trademantra.cli import charges, data, instruments, sample, sessions
 from trademantra.core.errors import TradeMantraError
 
 USER_ERROR = 2
@@ -46,7 +46,7 @@ def run(context: typer.Context) -> None:
     typer.echo(parent.get_help())
 
 
-for area in (sessions, charges):
+for area in (data, sample, instruments, sessions, charges):
     area.register(app)
 
 

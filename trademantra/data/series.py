@@ -21,7 +21,9 @@ _KEPT = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.&")
 _LONGEST_FILE_NAME = 200
 # Names that Windows gives to devices, with any extension; "EVENTS" is where the store keeps corporate actions.
 _RESERVED = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9]|EVENTS)(\..*)?")
-_INDIAN = frozenset({"NSE", "BSE", "MCX", "NCDEX", "GIFT"})
+_INDIAN = frozenset(
+    {"NSE", "BSE", "MCX", "NCDEX", "GIFT", "SYNTH"}
+)  # SYNTH: the invented market keeps NSE's hours
 _AMERICAN = frozenset({"NYSE", "NASDAQ"})
 _UNIT_NS = {
     "s": NANOSECONDS_PER_SECOND,
@@ -101,7 +103,7 @@ class Series:
 def zone_of(exchange: str) -> ZoneInfo:
     """Zone in which an exchange counts its days and years.
 
-    India for NSE, BSE, MCX, NCDEX and GIFT, New York for NYSE and NASDAQ, UTC for everything else
+    India for NSE, BSE, MCX, NCDEX, GIFT and the invented market SYNTH, New York for NYSE and NASDAQ, UTC for everything else
     (crypto and foreign exchange trade around the clock, and an unknown exchange has no better answer).
 
     >>> zone_of("MCX").key, zone_of("BINANCE").key
