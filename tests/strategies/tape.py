@@ -140,9 +140,15 @@ def real_bars(file: str, symbols: tuple[str, ...]) -> dict[str, Bars]:
     for symbol in symbols:
         one = frame.filter(pl.col("symbol") == symbol)
         ts = one[when].dt.cast_time_unit("ns") if when == "ts" else one[when].cast(pl.Datetime("ns"))
+        opening, high, low, close = (one[name].to_numpy() for name in ("open", "high", "low", "close"))
         made[symbol] = Bars.of(
             ts.dt.epoch("ns").to_numpy(),
-            *(one[name].to_numpy() for name in ("open", "high", "low", "close")),
+            opening,
+            np.maximum(
+                high, opening
+            ),  # a few bars of 2024-06-25 open outside their range (README of the data)
+            np.minimum(low, opening),
+            close,
             one["volume"].cast(pl.Float64).to_numpy(),
         )
     return made

@@ -98,7 +98,9 @@ def _compiled(file: Path) -> CodeType:
         return compile(file.read_bytes(), str(file), "exec", dont_inherit=True)
     except SyntaxError as error:
         raise BadInputError(file, f"not valid Python: {error.msg}", line=error.lineno) from error
-    except (ValueError, OSError) as error:  # null bytes; not readable
+    except ValueError as error:  # null bytes, before Python 3.11.4
+        raise BadInputError(file, f"not valid Python: {error}") from error
+    except OSError as error:
         raise BadInputError(file, f"cannot be read: {error}") from error
 
 
