@@ -243,6 +243,13 @@ def test_a_renamed_share_keeps_its_history_and_a_new_isin_begins_one(tmp_path: P
     assert index.by_symbol("RIL", exchange=Exchange.NSE).isin == "INE002A01026"
 
 
+def test_a_bond_does_not_take_the_isin_of_a_share_with_its_symbol(tmp_path: Path, master: Path) -> None:
+    kite(master, tmp_path, ["240000004,937500,ABC,,0,,0,0.01,1,EQ,BSE,BSE"])
+    index = upstox(master, tmp_path, "BSE_EQ|INE002A01018,500325,ABC,A B C LTD,1,,,0.05,1,EQUITY,,BSE_EQ\n")
+    assert index.by_token("kite", 240000004).isin is None
+    assert index.by_token("upstox", "BSE_EQ|INE002A01018").kind is InstrumentKind.SHARE
+
+
 def test_symbols_of_brokers_that_were_never_imported(tmp_path: Path, master: Path) -> None:
     monthly = "500,1,NIFTY26MAR24500CE,NIFTY,0,2026-03-30,24500,0.05,65,CE,NFO-OPT,NFO"
     index = kite(
@@ -273,11 +280,9 @@ def test_a_lot_of_a_broker_that_counts_lots_is_told_by_another(tmp_path: Path, m
         master, tmp_path, ["55572743,217081,CRUDEOIL26MARFUT,CRUDEOIL,0,2026-03-19,0,1,1,FUT,MCX-FUT,MCX"]
     )
     assert index.by_token("kite", 55572743).lot_size == 1
-    index = upstox(
-        master,
-        tmp_path,
-        "MCX_FO|217081,217081,CRUDEOIL26MARFUT,CRUDE OIL,1,2026-03-19,0,100.0,100,FUTCOM,FF,MCX_FO\n",
-    )
+    row = "MCX_FO|217081,217081,CRUDEOIL26MARFUT,CRUDE OIL,1,2026-03-19,0,100.0,100,FUTCOM,FF,MCX_FO\n"
+    index = upstox(master, tmp_path, row, date(2026, 3, 4))
+    assert index.by_token("kite", 55572743, on=date(2026, 3, 3)).lot_size == 1  # nobody had told it then
     crude = index.by_token("kite", 55572743)
     assert (crude.lot_size, crude.quantity_unit.value) == (100, "lots")
     assert index.by_key(crude.key).quantity_unit.value == "units"

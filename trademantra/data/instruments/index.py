@@ -42,13 +42,14 @@ class InstrumentIndex:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._columns = Columns()
         self._contracts = ContractIndex(self._columns)
         self._maker = InstrumentMaker(self._columns, self._contracts)
         self._tokens: dict[str, dict[str, Listings]] = {}
         self._symbols: dict[str, dict[str, Listings]] = {}
         self._found: dict[_Key, Instrument] = {}
+        self._securities: dict[tuple[str, int | None], tuple[Instrument, ...]] = {}
         with reading(path) as connection:
             self._columns.add(connection, closed=False)
             last = connection.execute("SELECT max(valid_to) FROM listing").fetchone()[0]
@@ -106,17 +107,21 @@ class InstrumentIndex:
     def by_isin(self, isin: str, *, on: date | None = None) -> tuple[Instrument, ...]:
         """The listings of a security, one for each exchange, NSE first."""
         day = self._day(on)
-        rows = [row for row in each(self._contracts.isins.get(isin)) if self._columns.is_valid(row, day)]
-        if not rows:
-            raise self._unknown(each(self._contracts.isins.get(isin)), f"ISIN {isin}", day)
-        exchanges = sorted(
-            {self._columns.exchange[row] for row in rows},
-            key=lambda code: self._columns.words.of[code] != "NSE",
-        )
-        return tuple(
-            self._one([row for row in rows if self._columns.exchange[row] == exchange], day, f"ISIN {isin}")
-            for exchange in exchanges
-        )
+        found = self._securities.get((isin, day))
+        if found is None:
+            asked = each(self._contracts.isins.get(isin))
+            rows = self._valid(asked, day)
+            if not rows:
+                raise self._unknown(asked, f"ISIN {isin}", day)
+            columns, words = self._columns, self._columns.words
+            exchanges = sorted(
+                {columns.exchange[row] for row in rows}, key=lambda code: words.of[code] != "NSE"
+            )
+            found = self._securities[isin, day] = tuple(
+                self._one([row for row in rows if columns.exchange[row] == exchange], day, f"ISIN {isin}")
+                for exchange in exchanges
+            )
+        return found
 
     def search(
         self, name: str, *, broker: str | None = None, on: date | None = None
@@ -225,13 +230,14 @@ class InstrumentIndex:
         return day
 
     def _load_past(self) -> None:
-        with reading(self._path) as connection:
+        with reading(self.path) as connection:
             self._columns.add(connection, closed=True)
         self._has_past = True
         self._maker.forget()
         self._tokens.clear()
         self._symbols.clear()
         self._found.clear()
+        self._securities.clear()
 
     def _by_broker(
         self, tables: dict[str, dict[str, Listings]], broker: str, names: list[str]
