@@ -255,6 +255,7 @@ VARIANTS: list[tuple[str, dict[str, float]]] = [
     ("macd", {"fast": 5, "slow": 12, "zero_line": 0}),
     ("nr7_breakout", {"length": 3, "trend": 5, "inside": 1, "buffer": 0.0, "reward": 0.0}),
     ("opening_range_breakout", {"length": 15, "target": 0.0, "last": 375, "tries": 5}),
+    ("vwap_cross", {"after": 0}),
 ]
 
 
