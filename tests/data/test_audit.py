@@ -1,5 +1,6 @@
 """Stored series against the calendars of their exchanges."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -53,11 +54,21 @@ def test_a_whole_session_is_clean_and_a_gap_is_found(tmp_path: Path) -> None:
     assert found.report.missing == 3
 
 
-@pytest.mark.parametrize("count", [360, 375])
-def test_a_share_fits_the_hours_that_it_has(tmp_path: Path, count: int) -> None:
-    """Since 2026-08-03 shares with derivatives trade continuously until 15:15, others until 15:30."""
-    minutes = day_of_minutes(date(2026, 11, 18), time(9, 15), count)
-    assert faults(audited(tmp_path, "NSE:ALPHA:1m", flat(minutes))) == {}
+@pytest.mark.parametrize(
+    ("minutes", "missing"),
+    [
+        (range(360), 0), ([*range(360), 374], 0), ([*range(350), *range(355, 360), 374], 5),
+        (range(375), 0), ([*range(362), *range(367, 375)], 5),
+    ],
+)  # fmt: skip
+def test_a_share_has_the_hours_that_its_bars_show(
+    tmp_path: Path, minutes: Sequence[int], missing: int
+) -> None:
+    """Since 2026-08-03 shares with derivatives trade until 15:15 and in one auction, others until 15:30."""
+    begin = datetime(2026, 11, 18, 9, 15, tzinfo=IST)
+    found = audited(tmp_path, "NSE:ALPHA:1m", flat([begin + timedelta(minutes=i) for i in minutes]))
+    assert found.report.missing == missing
+    assert faults(found) == ({Fault.GAP: missing} if missing else {})
 
 
 def test_days_know_the_holidays(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """Quality of a stored series against the calendar of its exchange."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, time
 from decimal import Decimal
 from zoneinfo import ZoneInfo
+
+import numpy as np
 
 from trademantra.core.errors import InvalidValueError, MissingFactError, NotFoundError
 from trademantra.core.instrument import Exchange, Instrument, InstrumentKind, OptionRight, Segment
@@ -43,7 +46,7 @@ def audit(store: BarStore, entry: Entry) -> Audit:
 
     Where the calendar of its exchange is not known, bars are checked against the days that they have themselves,
     and a remark says so.  A share of which it is not known whether it has a closing auction (NSE, from
-    2026-08-03) is checked both ways, and the reading that fits its bars better is reported.
+    2026-08-03) is taken to have one, unless it has bars all through those minutes.
     Errors: `NotFoundError` when it has been removed meanwhile; `BadInputError` for a damaged file.
     """
     bars = store.read(entry.series)
@@ -52,25 +55,25 @@ def audit(store: BarStore, entry: Entry) -> Audit:
     events = () if entry.info.adjusted else _events(store, entry.series)
     limits = _OPTION_LIMITS if _is_option(entry.series) else None
     remarks: list[str] = []
-    best: QualityReport | None = None
     for instrument in _readings(entry.series):
         try:
             sessions, auctions = _sessions(instrument, first, last, entry)
         except (MissingFactError, InvalidValueError) as error:
             remarks.append(f"missing days and bars outside sessions were not looked for: {error.message}")
             continue
+        if instrument.has_derivatives and _trades_through(bars, auctions):
+            continue
         report = check(
             bars, entry.series.timeframe, sessions, auctions=auctions, events=events, zone=zone, limits=limits
         )
-        if best is None or _badness(report) < _badness(best):
-            best = report
-    if best is not None:
-        return Audit(entry, best, ())
+        return Audit(entry, report, ())
     own = _own_days(bars, zone)
     report = check(bars, entry.series.timeframe, own, events=events, zone=zone, limits=limits)
     return Audit(entry, _without_calendar(report), tuple(dict.fromkeys(remarks)) or (_NO_CALENDAR,))
 
 
+# Bars a day inside the auction's minutes; the auction itself is one.
+_LEAST_TRADED_THROUGH = 2.0
 # An option's price jumps by any percentage between two trades; that says nothing of its data.
 _OPTION_LIMITS = QualityLimits(jump_percent=float("inf"))
 _NO_CALENDAR = (
@@ -83,8 +86,13 @@ def _is_option(series: Series) -> bool:
     return contract is not None and contract["right"] is not None
 
 
-def _badness(report: QualityReport) -> int:
-    return report.missing + sum(finding.bars for finding in report.of(Fault.OUTSIDE))
+def _trades_through(bars: Bars, auctions: Sequence[Session]) -> bool:
+    """Whether bars go on through closing auctions; a share that has one prints a single bar in each."""
+    starts = np.array([auction.open_ns for auction in auctions], np.int64)
+    ends = np.array([auction.close_ns for auction in auctions], np.int64)
+    inside = np.searchsorted(bars.ts, ends) - np.searchsorted(bars.ts, starts)
+    traded = inside[inside > 0]
+    return len(traded) > 0 and float(traded.mean()) >= _LEAST_TRADED_THROUGH
 
 
 def _without_calendar(report: QualityReport) -> QualityReport:

@@ -183,6 +183,14 @@ def test_days_as_instants_become_dates_of_the_exchange(
     )
 
 
+def test_midnight_utc_is_a_date_everywhere(load: Load, store: BarStore, write: Write) -> None:
+    """In New York it is the evening before, but that is not what is meant."""
+    rows = [f"2024-01-0{day}T00:00:00Z,1,2,1,2,5" for day in (2, 3, 4)]
+    load(write("a.csv", HEAD + "\n".join(rows)), exchange="NYSE", symbol="SPY")
+    zone = ZoneInfo("America/New_York")
+    assert datetime_of(store.series()[0].first_ns, zone) == datetime(2024, 1, 2, tzinfo=zone)
+
+
 @pytest.mark.parametrize(
     ("step", "expected"),
     [(1, "1s"), (60, "1m"), (300, "5m"), (4500, "75m"), (3600, "1h"), (86_400, "1d"), (604_800, "1w")],
@@ -506,6 +514,16 @@ def test_a_contradiction_with_the_store_needs_replace(load: Load, store: BarStor
     report = load(changed, replace=True, timeframe=Timeframe(1, "m"), **NSE)
     assert (report.series[0].same, report.series[0].changed) == (2, 1)
     assert store.read(ALPHA).volume.tolist() == [0, 1, 99, 3, 4, 5]
+
+
+def test_a_contradiction_in_one_series_stores_no_other(load: Load, store: BarStore, write: Write) -> None:
+    load(write("a.csv", HEAD + "\n".join(minutes(6))), **NSE)
+    before = snapshot(store.root)
+    changed = [row.rsplit(",", 1)[0] + ",99" for row in minutes(6)]
+    rows = [f"{row},{symbol}" for row in changed for symbol in ("AAA", "ALPHA", "ZZZ")]
+    with pytest.raises(DataConflictError, match="NSE:ALPHA:1m"):
+        load(write("b.csv", HEAD.strip() + ",symbol\n" + "\n".join(rows)), exchange="NSE")
+    assert snapshot(store.root) == before
 
 
 def test_real_bars_do_not_join_synthetic_ones(load: Load, store: BarStore, write: Write) -> None:

@@ -29,10 +29,10 @@ def contents(
     path: Path, scratch: Path, limits: UnpackLimits | None = None
 ) -> dict[str, tuple[str, Kind, bytes]]:
     scratch.mkdir(exist_ok=True)
-    found = {
-        source.name.removeprefix(str(path)): (source.stem, source.kind, source.path.read_bytes())
-        for source in opened([path], scratch, limits or UnpackLimits())
-    }
+    found = {}
+    for source in opened([path], scratch, limits or UnpackLimits()):
+        assert source.path == path or source.path.resolve().parent == scratch.resolve()
+        found[source.name.removeprefix(str(path))] = (source.stem, source.kind, source.path.read_bytes())
     assert list(scratch.iterdir()) == []
     return found
 
@@ -44,19 +44,17 @@ def test_zip_of_gzip_and_names_that_would_escape(tmp_path: Path, write: Write) -
         zipped(
             {
                 "../../evil.csv": ROWS.encode(),
-                "/etc/b.csv.gz": gzip.compress(ROWS.encode()),
+                "/tmp/nowhere/b.csv.gz": gzip.compress(ROWS.encode()),
                 "folder/": b"",
                 "__MACOSX/._a.csv": b"\x00\x01",
                 ".hidden.csv": b"x",
             }
         ),
     )
-    before = sorted(tmp_path.parent.iterdir())
     assert contents(path, tmp_path / "scratch") == {
         ":../../evil.csv": ("evil", Kind.TEXT, ROWS.encode()),
-        ":/etc/b.csv.gz": ("b", Kind.TEXT, ROWS.encode()),
+        ":/tmp/nowhere/b.csv.gz": ("b", Kind.TEXT, ROWS.encode()),
     }
-    assert sorted(tmp_path.parent.iterdir()) == before
 
 
 def test_content_decides_and_not_the_ending(tmp_path: Path, write: Write) -> None:
