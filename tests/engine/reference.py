@@ -78,8 +78,8 @@ class Holding:
     index: int
     day: int
     peak: float
+    average: float
     quantity: float = 0.0
-    average: float = 0.0
     entries: int = 0
     stop: float = nan
     target: float = nan
@@ -320,9 +320,9 @@ class ReferenceEngine:
         value = price * quantity * rules.multiplier
         self.cash -= side * value + costs
         self.fills.append(Fill(bar.index, side, quantity, price, costs, Reason.ENTRY))
-        held = self.holding or Holding(side, bar.index, bar.day, price)
+        held = self.holding or Holding(side, bar.index, bar.day, price, price)
         self.holding = held
-        held.average = (held.average * held.quantity + price * quantity) / (held.quantity + quantity)
+        held.average += (price - held.average) * (quantity / (held.quantity + quantity))
         held.quantity += quantity
         held.bought += quantity
         held.bought_value += value

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from math import nan
 
 import numpy as np
+from hypothesis.vendor.pretty import RepresentationPrinter
 
 from tests.engine.reference import ReferenceEngine, Say
 from trademantra.core.time import NANOSECONDS_PER_DAY, NANOSECONDS_PER_MINUTE
@@ -92,7 +93,7 @@ class Word:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Script:
     """Bars of one instrument, what is said at each, and the days they lie in."""
 
@@ -100,6 +101,26 @@ class Script:
     timeline: Timeline
     words: tuple[Word, ...]
     bands: Float64Array
+
+    def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:
+        printer.text(repr(self))
+
+    def __repr__(self) -> str:
+        """What a failing test prints: the bars and what is said at them."""
+        if len(self.bars) > 60:
+            return f"<script of {len(self.bars)} bars>"
+        bars = self.bars
+        allowed = self.timeline.allowed.tolist() or [0] * len(bars)
+        lines = zip(
+            range(len(bars)), self.timeline.session.tolist(), allowed, bars.open.tolist(), bars.high.tolist(),
+            bars.low.tolist(), bars.close.tolist(), bars.volume.tolist(), self.words, strict=True,
+        )  # fmt: skip
+        return (
+            "\n".join(
+                " ".join(f"{x:.6g}" if isinstance(x, float) else str(x) for x in line) for line in lines
+            )
+            + f"\nbands {self.bands.T.tolist()}"
+        )
 
     def market(self, charges: ChargeRules | None = None) -> Market:
         packed = np.array([word.packed() for word in self.words], np.int64)

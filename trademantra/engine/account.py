@@ -222,10 +222,11 @@ def execute(
     account.fills += 1
     if account.quantity * side >= 0.0:
         if account.quantity == 0.0:
+            account.average = price
             account.entry_index = index
             account.entry_day = day
-        held = abs(account.quantity)
-        account.average = (account.average * held + price * quantity) / (held + quantity)
+        # written so that equal prices average to that price, to the bit
+        account.average += (price - account.average) * (quantity / (abs(account.quantity) + quantity))
         account.quantity += side * quantity
         account.trade_quantity += quantity
         account.trade_entry_value += value
