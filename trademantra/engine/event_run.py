@@ -11,7 +11,7 @@ from trademantra.core.errors import InvalidValueError
 from trademantra.engine.bars import Bars, Float64Array, Int64Array
 from trademantra.engine.charging import no_charges
 from trademantra.engine.events import BarView, Context, EventStrategy, FillEvent
-from trademantra.engine.portfolio import Book, Mover, Portfolio, settle_at, step_at
+from trademantra.engine.portfolio import NEVER, Book, Mover, Portfolio, settle_at, step_at
 from trademantra.engine.records import Reason, RecordArray
 from trademantra.engine.rules import FillAt, TradingRules
 from trademantra.engine.timeline import Timeline
@@ -94,12 +94,16 @@ class _Loop:
         waiting: list[int] = []
         for i, (session, minute, ts, opening, high, low, close, volume) in enumerate(rows):
             if wants_before:
+                self._portfolio.opens_ns = ts
                 if session != session_before:
                     session_before = session
                     waiting = list(times)
+                    context.in_auction = True
                     strategy.on_session(context)
+                    context.in_auction = False
                 while waiting and minute >= waiting[0]:
                     strategy.on_time(context, waiting.pop(0))
+                self._portfolio.opens_ns = NEVER
             if book.due <= i:
                 self._move(book, i, step_at)
             book.i = view.index = i
@@ -118,13 +122,17 @@ class _Loop:
         for group in self._together():
             first, at = group[0]
             day, minute = first.days[at], int(first.timeline.minute[at])
+            self._portfolio.opens_ns = int(first.bars.ts[at])
             if day != session_day:
                 session_day = day
                 waiting = list(times)
+                context.in_auction = True
                 strategy.on_session(context)
+                context.in_auction = False
             while waiting and minute >= waiting[0]:
                 strategy.on_time(context, waiting.pop(0))
-            for book, i in group:
+            self._portfolio.opens_ns = NEVER
+            for book, i in _exits_first(group):
                 if book.due <= i:
                     self._move(book, i, step_at)
             for book, i in group:
@@ -136,8 +144,9 @@ class _Loop:
                     view.session, view.minute = int(book.timeline.session[i]), int(book.timeline.minute[i])
                     view.open, view.high, view.low, view.close, view.volume = book.matrix[:, i].tolist()
                     strategy.on_bar(context, view)
+            self._portfolio.leave_when_ruined()
             if self._same_close:
-                for book, i in group:
+                for book, i in _exits_first(group):
                     if book.due == i + 1:
                         self._move(book, i, settle_at)
 
@@ -160,6 +169,11 @@ class _Loop:
                 self._strategy.on_fill(self._context, _event_of(book.symbol, fill))
 
 
+def _exits_first(group: list[tuple[Book, int]]) -> list[tuple[Book, int]]:
+    """What leaves at this moment frees the cash of what enters."""
+    return sorted(group, key=lambda each: bool(each[0].record["exit_reason"] == 0))
+
+
 def _event_of(symbol: str, fill: np.void) -> FillEvent:
     return FillEvent(
         symbol,
@@ -177,6 +191,7 @@ def _outcome(portfolio: Portfolio) -> EventOutcome:
     ts = np.unique(np.concatenate([book.bars.ts for book in books])) if len(books) > 1 else books[0].bars.ts
     unit = portfolio.rules.multiplier
     curve = np.full(len(ts), portfolio.rules.cash)
+    accounts = portfolio.accounts.copy()
     all_fills, all_trades = [], []
     for book in books:
         at = np.searchsorted(ts, book.bars.ts)
@@ -196,13 +211,14 @@ def _outcome(portfolio: Portfolio) -> EventOutcome:
         fills["index"], fills["instrument"] = where, book.j
         trades["entry_index"], trades["exit_index"] = at[trades["entry_index"]], at[trades["exit_index"]]
         trades["instrument"] = book.j
+        accounts["entry_index"][book.j] = at[accounts["entry_index"][book.j]]
         all_fills.append(fills)
         all_trades.append(trades)
     fills, trades = np.concatenate(all_fills), np.concatenate(all_trades)
     return EventOutcome(
         tuple(book.symbol for book in books),
         ts,
-        portfolio.accounts,
+        accounts,
         portfolio.levies,
         fills[np.argsort(fills["index"], kind="stable")],
         trades[np.argsort(trades["exit_index"], kind="stable")],

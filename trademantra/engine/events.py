@@ -89,6 +89,7 @@ class Context:
 
     def __init__(self, portfolio: Portfolio) -> None:
         self._portfolio = portfolio
+        self.in_auction = False
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -115,7 +116,7 @@ class Context:
         """
         book = self._book(symbol)
         i = book.i + 1
-        starts = i < book.count and (i == 0 or book.timeline.session[i] != book.timeline.session[i - 1])
+        starts = self.in_auction and i < book.count and book.bars.ts[i] == self._portfolio.opens_ns
         return float(book.matrix[0, i]) if starts else nan
 
     def buy(
@@ -184,9 +185,9 @@ class Context:
         record, i = book.record, book.i + 1
         allowed = rules.allow_long if side > 0 else rules.allow_short
         signal = Signal.ENTER_LONG if side > 0 else Signal.ENTER_SHORT
-        closed = len(book.timeline.allowed) and i < book.count and not book.timeline.allowed[i] & int(signal)
         held = float(record["quantity"])
-        if not allowed or closed or (held * side > 0.0 and record["entries"] >= rules.max_entries):
+        full = held * side > 0.0 and record["exit_reason"] == 0 and record["entries"] >= rules.max_entries
+        if not allowed or full or not self._portfolio.may_enter(book, int(signal)):
             self._portfolio.refused += 1
             return
         if quantity <= 0.0:

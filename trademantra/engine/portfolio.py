@@ -10,9 +10,20 @@ from numba import types
 from trademantra.engine.account import open_account, settle_at_close, step
 from trademantra.engine.bars import Bars, Float64Array, Int8Array
 from trademantra.engine.charging import LEVY_COUNT
-from trademantra.engine.compile import CODES, INDEX, MATRIX, VECTOR, compiled
+from trademantra.engine.compile import CODES, INDEX, MATRIX, VECTOR, compiled, part
 from trademantra.engine.indicators.declare import matrix_of
-from trademantra.engine.records import ACCOUNT, FILL, RULES, TRADE, RecordArray, Signal, records
+from trademantra.engine.records import (
+    ACCOUNT,
+    FILL,
+    RULES,
+    TRADE,
+    AccountRecord,
+    Reason,
+    RecordArray,
+    RulesRecord,
+    Signal,
+    records,
+)
 from trademantra.engine.rules import TradingRules
 from trademantra.engine.timeline import Timeline
 from trademantra.engine.walk import next_event
@@ -24,8 +35,20 @@ SQUARE_OFF = int(Signal.SQUARE_OFF)
 PLENTY = 1e300  # cash of a portfolio member between its steps: ruin is the portfolio's, not the member's
 BOOK = (
     records(ACCOUNT), INDEX, records(RULES), records(CHARGE_RULE), VECTOR, records(FILL), records(TRADE), MATRIX,
-    CODES, INDEX, INDEX,
+    CODES, INDEX, INDEX, INDEX,
 )  # fmt: skip
+
+
+@part
+def catch_up(account: AccountRecord, rules: RulesRecord, bars: Float64Array, first: int, last: int) -> None:
+    """Keep the best price of a position over bars [first, last), which passed without a step."""
+    if rules.trail_kind == 0:
+        return
+    for i in range(first, last):
+        if account.quantity > 0.0:
+            account.peak = max(account.peak, bars[1, i])
+        elif account.quantity < 0.0:
+            account.peak = min(account.peak, bars[2, i])
 
 
 @compiled(types.int64(*BOOK))
@@ -41,8 +64,10 @@ def step_at(
     marks: Int8Array,
     i: int,
     day: int,
+    seen: int,
 ) -> int:
-    """Step account j at bar i; the number of fills that it has made so far."""
+    """Step account j at bar i; the number of fills that it has made so far.  Bars from `seen` passed quietly."""
+    catch_up(accounts[j], rules[0], bars, seen, i)
     square_off = (marks[i] & SQUARE_OFF) != 0
     step(accounts[j], rules[0], charges, levies, fills, trades, bars[:, i], -inf, inf, i, day, square_off)
     return int(accounts[j].fills)
@@ -61,8 +86,10 @@ def settle_at(
     marks: Int8Array,
     i: int,
     day: int,
+    seen: int,
 ) -> int:
     """Fill market decisions at the close of bar i; the number of fills so far."""
+    catch_up(accounts[j], rules[0], bars, seen, i + 1)
     settle_at_close(accounts[j], rules[0], charges, levies, fills, trades, bars[:, i], -inf, inf, i, day)
     return int(accounts[j].fills)
 
@@ -81,7 +108,10 @@ def due_from(
     last = min(bars.shape[1], i + HORIZON)
     codes = marks[start:]
     words = marks[start : start + (last - start) // 8 * 8].view(np.int64)
-    return int(next_event(account, rules[0], bars, codes, words, start, i, last))
+    peak = account.peak
+    due = next_event(account, rules[0], bars, codes, words, start, i, last)
+    account.peak = peak  # it looked at bars that the strategy has not seen and may act before
+    return int(due)
 
 
 @compiled(types.void(records(ACCOUNT), records(RULES)))
@@ -106,6 +136,7 @@ class Mover(Protocol):
         marks: Int8Array,
         i: int,
         day: int,
+        seen: int,
     ) -> int: ...
 
 
@@ -123,6 +154,7 @@ class Book:
         self.days: list[int] = timeline.day.tolist()
         self.i = -1  # the last bar whose close is known
         self.due = NEVER
+        self.seen = 0  # bars before it have raised the peak of a position
         self.told = 0  # fills that the strategy has been told of
         self.last = nan
         self.fills = np.empty(64, FILL)
@@ -157,6 +189,8 @@ class Portfolio:
         ]
         self.by_symbol = {book.symbol: book for book in self.books}
         self.only = self.books[0] if len(self.books) == 1 else None
+        self.opens_ns = NEVER  # while callbacks before a bar run: when that bar starts
+        self._may_ruin = self.only is None and (rules.allow_short or rules.margin < 1.0)
         open_all(self.accounts, self.record)
 
     @property
@@ -171,6 +205,26 @@ class Portfolio:
             for book in self.books
             if book.record["quantity"] != 0.0
         )
+
+    def may_enter(self, book: Book, signal: int) -> bool:
+        """Whether the timeline lets an entry in that is decided now: at the close of bar `book.i`, or before the next."""
+        allowed, session, i = book.timeline.allowed, book.timeline.session, book.i + 1
+        if not len(allowed):
+            return True
+        if i == 0 or (self.opens_ns != NEVER and i < book.count and session[i] != session[i - 1]):
+            return not allowed[i] & SQUARE_OFF  # before the first bar of a session
+        return bool(allowed[i - 1] & signal)
+
+    def leave_when_ruined(self) -> None:
+        """Without equity every position leaves at its next open.  (A single account sees to it in its step.)"""
+        if not self._may_ruin:
+            return
+        held = [book for book in self.books if book.record["quantity"] != 0.0]
+        if held and self.equity <= 0.0:
+            for book in held:
+                if book.record["exit_reason"] == 0:
+                    book.record["exit_reason"] = int(Reason.MARGIN)
+                    book.due = book.i + 1
 
     def move(self, book: Book, i: int, how: Mover) -> RecordArray:
         """Step or settle one instrument at bar i; the fills that this made."""
@@ -189,8 +243,9 @@ class Portfolio:
             record["reserved"] = others * self.rules.margin
         made = how(
             self.accounts, book.j, self.record, self.charges, self.levies, book.fills, book.trades, book.matrix,
-            book.marks, i, book.days[i],
+            book.marks, i, book.days[i], book.seen,
         )  # fmt: skip
+        book.seen = i + 1
         if self.only is None:
             self.pool += float(record["cash"]) - before
             record["cash"] = PLENTY
