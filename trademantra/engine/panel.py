@@ -23,6 +23,7 @@ from trademantra.engine.records import (
     Reason,
     RecordArray,
     RulesRecord,
+    SizeKind,
     records,
 )
 from trademantra.engine.rules import TradingRules
@@ -31,6 +32,7 @@ from trademantra.markets.charges.numeric import CHARGE_RULE
 
 OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
 BY_SIGNAL, ENTRY = int(Reason.SIGNAL), int(Reason.ENTRY)
+_PLAIN = TradingRules()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -268,6 +270,8 @@ def run_panel(
                         1.0 if weight > 0.0 else -1.0
                     )
                     orders[j] = goal - accounts[j].quantity
+                    if abs(orders[j]) * unit <= 1e-9 * equity:
+                        orders[j] = 0.0  # a rounding residue is no order
                 waiting = True
                 if rules.same_close == 0:
                     continue
@@ -312,6 +316,21 @@ def run_panel(
                 curve[i] = equity
 
 
+def _refuse_other_rules(strategy: AllocationStrategy, rules: TradingRules) -> None:
+    """Weights say all that a portfolio holds; a rule that would be left out must not look as if it worked."""
+    for name in ("stop", "target", "trail", "time_exit", "entry_valid", "participation"):
+        if getattr(rules, name) != getattr(_PLAIN, name):
+            raise InvalidValueError(
+                f"strategy {strategy.name}: {name} does not apply to target weights",
+                hint="leave it out, or use a signal or event strategy",
+            )
+    if rules.size.kind is not SizeKind.EQUITY:
+        raise InvalidValueError(
+            f"strategy {strategy.name}: weights are fractions of equity, size {rules.size.kind.name.lower()} is not",
+            hint="give equity:1, or another factor for all weights",
+        )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PanelOutcome:
     """One portfolio run: `accounts` (m,) records, `levies` (10,), fills, trades, equity curve (n,), refused orders."""
@@ -343,6 +362,7 @@ def run_allocation(
             f"strategy {strategy.name} needs at least {strategy.least_instruments} instruments, got {m}",
             hint="give --symbol several times",
         )
+    _refuse_other_rules(strategy, rules)
     rebalance = strategy.rebalances(n, values)
     if not rebalance.any():
         raise InvalidValueError(
