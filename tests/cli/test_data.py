@@ -152,7 +152,7 @@ def test_list_says_what_to_do_when_empty(home: Path) -> None:
 def test_list(home: Path, minutes: Path) -> None:
     tm(home, "import", str(minutes), *STATED)
     shown = tm(home, "list").stdout
-    for words in ("NSE:ABC:1m", "375", "2026-01-05 09:15", "CSV", "1 series"):
+    for words in ("NSE:ABC:1m", "375", "2026-01-05", "CSV", "1 series"):
         assert words in shown
     (entry,) = json.loads(tm(home, "list", "--json").stdout)
     assert entry.pop("bytes") > 0
@@ -198,7 +198,7 @@ def test_show(home: Path, minutes: Path) -> None:
     shown = tm(home, "show", "ABC", "--rows", "2").stdout
     for words in (
         "raw prices, from CSV",
-        "start (Asia/Kolkata)",
+        "times in Asia/Kolkata",
         "2026-01-05 15:28",
         "2026-01-05 15:29",
         "119.20",
@@ -290,3 +290,28 @@ def test_help_has_examples() -> None:
     register(app)
     for command in ("import", "list", "check", "show"):
         assert "tm data" in runner.invoke(app, ["data", command, "--help"]).output
+
+
+@pytest.mark.parametrize("width", ["60", "80", "200"])
+def test_no_number_is_cut_off(home: Path, minutes: Path, width: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names and numbers stay whole on narrow terminals; a long source may be shortened."""
+    tm(home, "import", str(minutes), *STATED)
+    store = BarStore(home / "bars")
+    bars = store.read(Series.parse("NSE:ABC:1m"))
+    store.append(Series.parse("SYNTH:A-LONGER-NAME:1m"), bars, SeriesInfo(source="x" * 300, synthetic=True))
+    app = typer.Typer()
+    register(app)
+    monkeypatch.setenv("COLUMNS", width)
+    listed = runner.invoke(app, ["data", "list", "--data-dir", str(home)]).stdout
+    for words in (
+        "NSE:ABC:1m",
+        "SYNTH:A-LONGER-NAME:1m",
+        " 375 ",
+        "2026-01-05",
+        *(["SYNTHETIC"] if int(width) > 60 else []),
+    ):
+        assert words in listed, words
+    shown = runner.invoke(app, ["data", "show", "ABC", "--rows", "1", "--data-dir", str(home)]).stdout
+    for words in ("2026-01-05 15:29", "118.70", "119.70", "117.70", "119.20", " 375"):
+        assert words in shown, words
+    assert max(len(line) for line in (listed + shown).splitlines() if "/" not in line) <= int(width)

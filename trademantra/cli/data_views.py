@@ -8,9 +8,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from trademantra.cli.data_json import (
@@ -36,6 +37,9 @@ _MOST_SERIES = 20
 _MOST_FINDINGS = 20
 _MOST_SPARK = 120
 _USUAL_NAME = 24
+_LEAST_SOURCE = 10
+# Two dates, a size, and the blanks between six columns.
+_OTHER_LIST_COLUMNS = 41
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
@@ -66,7 +70,7 @@ class ImportView:
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            TaskProgressColumn(),
             TimeRemainingColumn(),
             console=errors,
             transient=True,
@@ -95,7 +99,7 @@ class ImportView:
         if self._quiet or shape in self._shown:
             return
         self._shown.add(shape)
-        table = Table(title=escape(f"{plan.source.name}: {layout.format}"), title_justify="left")
+        table = _table(title=escape(f"{plan.source.name}: {layout.format}"))
         for heading in ("field", "their column", "sample", "read as"):
             table.add_column(heading, overflow="fold")
         for shown in plan.fields:
@@ -138,22 +142,26 @@ def print_entries(entries: Sequence[Entry], root: Path, *, as_json: bool) -> Non
         console.print("Make sample data: [bold]tm data sample[/bold]")
         console.print("Bring in your own files: [bold]tm data import FILES…[/bold]")
         return
-    table = Table()
-    _series_column(table, [str(entry.series) for entry in entries])
-    table.add_column("bars", justify="right", no_wrap=True)
+    table = _table()
+    names = [str(entry.series) for entry in entries]
+    _series_column(table, names)
+    _number_column(table, "bars")
     for heading in ("first", "last"):
         table.add_column(heading, no_wrap=True)
-    table.add_column("size", justify="right", no_wrap=True)
-    table.add_column("source", overflow="fold")
+    used = min(max(map(len, names)), _USUAL_NAME) + max(len(f"{entry.rows:,}") for entry in entries)
+    room = console.width - used - _OTHER_LIST_COLUMNS
+    if room >= _LEAST_SOURCE:
+        table.add_column("size", justify="right", no_wrap=True)
+        table.add_column("source", no_wrap=True, max_width=room)
     for entry in entries:
-        table.add_row(
+        cells = [
             escape(str(entry.series)),
             f"{entry.rows:,}",
-            _time(entry, entry.first_ns),
-            _time(entry, entry.last_ns),
+            *(_local(ns, zone_of_entry(entry), intraday=False) for ns in (entry.first_ns, entry.last_ns)),
             _size(entry.bytes),
             escape(_provenance(entry)),
-        )
+        ]
+        table.add_row(*cells[: len(table.columns)])
     console.print(table)
     total = sum(entry.bytes for entry in entries)
     console.print(f"{_many(len(entries), 'series', 'series')}, {_size(total)}, in {escape(str(root))}")
@@ -165,7 +173,7 @@ def print_audits(audits: Sequence[Audit], *, as_json: bool) -> None:
         print_json([audit_json(each) for each in audits])
         return
     console = _console()
-    summary = Table()
+    summary = _table()
     for heading in ("series", "bars", "expected", "missing", "findings"):
         summary.add_column(
             heading, justify="left" if heading in ("series", "findings") else "right", overflow="fold"
@@ -214,10 +222,10 @@ def print_bars(shown: BarsShown, *, as_json: bool) -> None:
         console.print(
             f"[yellow]SYNTHETIC: invented prices, not a market. {escape(entry.info.label)}[/yellow]"
         )
-    table = Table()
-    table.add_column(f"start ({zone_of_entry(entry).key})", no_wrap=True)
+    table = _table()
+    table.add_column("start", no_wrap=True)
     for name in ("open", "high", "low", "close", "volume"):
-        table.add_column(name, justify="right")
+        _number_column(table, name)
     for i in range(begin, len(bars)):
         values = numbers(bars, i)
         table.add_row(
@@ -240,6 +248,18 @@ def print_bars(shown: BarsShown, *, as_json: bool) -> None:
 def _console(*, stderr: bool = False) -> Console:
     """A console that prints names as they are: `NSE:ABC:1m` must not become a picture of letters."""
     return Console(stderr=stderr, highlight=False, emoji=False)
+
+
+def _table(*, title: str = "") -> Table:
+    """A table with few lines, so that names and numbers have the room."""
+    return Table(
+        title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )
+
+
+def _number_column(table: Table, name: str) -> None:
+    """A column of numbers, of which no digit is ever cut off."""
+    table.add_column(name, justify="right", overflow="fold")
 
 
 def _series_column(table: Table, names: Sequence[str]) -> None:
@@ -288,10 +308,10 @@ def _counted(files: Sequence[FileReport]) -> list[tuple[str, int]]:
 
 
 def _print_series(console: Console, report: ImportReport) -> None:
-    table = Table()
+    table = _table()
     _series_column(table, [str(each.series) for each in report.series[:_MOST_SERIES]])
     for heading in ("bars", "new", "same", "changed"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        _number_column(table, heading)
     for heading in ("first", "last"):
         table.add_column(heading, no_wrap=True)
     for each in islice(report.series, _MOST_SERIES):
@@ -313,10 +333,10 @@ def _print_series(console: Console, report: ImportReport) -> None:
 
 
 def _print_findings(console: Console, audit: Audit) -> None:
-    table = Table(title=escape(str(audit.entry.series)), title_justify="left")
+    table = _table(title=escape(str(audit.entry.series)))
     for heading in ("fault", "first", "last"):
         table.add_column(heading, no_wrap=True)
-    table.add_column("bars", justify="right", no_wrap=True)
+    _number_column(table, "bars")
     table.add_column("detail", overflow="fold")
     for row in audit.report.rows()[:_MOST_FINDINGS]:
         table.add_row(*(escape(text) for text in row))
@@ -346,7 +366,8 @@ def _kind(shown: BarsShown) -> str:
         how = "adjusted for splits and bonuses on file"
     else:
         how = "raw prices"
-    return f"{how}, from {shown.entry.info.source or 'an unknown source'}"
+    source = shown.entry.info.source or "an unknown source"
+    return f"{how}, from {source}, times in {zone_of_entry(shown.entry).key}"
 
 
 def _time(entry: Entry, ns: int) -> str:
