@@ -7,7 +7,17 @@ from typing import Annotated, NoReturn
 import typer
 
 from trademantra import __version__
-from trademantra.cli import charges, data, instruments, sample, sessions
+from trademantra.cli import (
+    backtest,
+    charges,
+    data,
+    instruments,
+    library,
+    main_job,
+    sample,
+    sessions,
+    sweep,
+)
 from trademantra.core.errors import TradeMantraError
 
 USER_ERROR = 2
@@ -38,15 +48,7 @@ def root(
     """Options of every command: --debug shows the traceback of an error."""
 
 
-@app.command(rich_help_panel="Start here")
-def run(context: typer.Context) -> None:
-    """The main job: today it shows what there is so far."""
-    parent = context.parent
-    assert parent is not None
-    typer.echo(parent.get_help())
-
-
-for area in (data, sample, instruments, sessions, charges):
+for area in (main_job, backtest, sweep, library, data, sample, instruments, sessions, charges):
     area.register(app)
 
 

@@ -1,0 +1,201 @@
+"""`tm backtest`: one strategy on real bars, with costs, in one line."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trademantra.cli import run_options as o
+from trademantra.core.errors import InvalidValueError
+from trademantra.core.instrument import Segment
+
+if TYPE_CHECKING:
+    from trademantra.engine.backtest import BacktestResult, Strategy
+    from trademantra.engine.strategy import SignalStrategy
+    from trademantra.reports.context import RunContext
+    from trademantra.reports.restated_costs import YearCosts
+    from trademantra.research.inputs import Prepared
+
+_EPILOG = (
+    "Examples: [bold]tm backtest supertrend --bars RELIANCE --timeframe 15m --costs zerodha:MIS[/bold] · "
+    "[bold]tm backtest sma_cross --bars prices.csv --set fast=10 --stop 2% --html report.html[/bold]"
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add `backtest` to the commands."""
+    app.command(rich_help_panel="Research", epilog=_EPILOG)(backtest)
+
+
+def backtest(
+    strategy: o.StrategyName,
+    bars: o.BarsOption = None,
+    symbol: o.SymbolOption = None,
+    timeframe: o.TimeframeOption = None,
+    first: o.FirstOption = None,
+    last: o.LastOption = None,
+    exchange: o.ExchangeOption = None,
+    timezone: o.TimezoneOption = None,
+    raw: o.RawOption = False,
+    data_dir: o.DataDirOption = None,
+    settings: o.SetOption = None,
+    cash: o.CashOption = 1_000_000.0,
+    costs: o.CostsOption = "none",
+    fill: o.FillOption = o.Fill.NEXT_OPEN,
+    limit_fill: o.LimitFillOption = o.LimitFill.THROUGH,
+    slippage: o.SlippageOption = "none",
+    size: o.SizeOption = None,
+    stop: o.StopOption = None,
+    target: o.TargetOption = None,
+    trail: o.TrailOption = None,
+    short: o.ShortOption = None,
+    lot: o.LotOption = None,
+    tick: o.TickOption = None,
+    margin: o.MarginOption = None,
+    participation: o.ParticipationOption = 0.0,
+    time_exit: o.TimeExitOption = None,
+    segment: o.SegmentOption = Segment.EQUITY,
+    intraday: o.IntradayOption = False,
+    risk_free: o.RiskFreeOption = 0.0,
+    benchmark: o.BenchmarkOption = None,
+    as_json: o.JsonOption = False,
+    curve: Annotated[
+        bool, typer.Option("--curve", help="With --json: the equity curve too.", rich_help_panel=o.OUTPUT)
+    ] = False,
+    trades: Annotated[
+        Path | None,
+        typer.Option("--trades", metavar="FILE.csv", help="Write the trades.", rich_help_panel=o.OUTPUT),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="FILE", help="Write a report that opens offline.", rich_help_panel=o.OUTPUT
+        ),
+    ] = None,
+) -> None:
+    """Run a strategy on bars: fills at the next open, costs to the paisa, every assumption stated.
+
+    A strategy of one instrument runs once for each symbol that is named, each with the full cash.
+    """
+    options = o.RunOptions(
+        strategy=strategy, bars=tuple(bars or ()), symbols=tuple(symbol or ()), timeframe=timeframe, first=first,
+        last=last, exchange=exchange, timezone=timezone, raw=raw, data_dir=data_dir, settings=tuple(settings or ()),
+        cash=cash, costs=costs, fill=fill, limit_fill=limit_fill, slippage=slippage, size=size, stop=stop,
+        target=target, trail=trail, short=short, lot=lot, tick=tick, margin=margin, participation=participation,
+        time_exit=time_exit, segment=segment, intraday=intraday, risk_free=risk_free, benchmark=benchmark,
+    )  # fmt: skip
+    runs = run_each(options)
+    if len(runs) > 1 and (trades or html):
+        raise InvalidValueError(
+            f"--trades and --html take one run, {len(runs)} symbols were run", hint="name one --symbol"
+        )
+    result, context = runs[0]
+    if trades:
+        from trademantra.reports.trades_csv import write_trades_csv
+
+        write_trades_csv(trades, result, context)
+    if html:
+        from trademantra.reports.html.backtest_page import write_backtest_page
+
+        write_backtest_page(html, result, context, restated(result, context, options))
+    if as_json:
+        import json
+
+        from trademantra.reports.backtest_json import result_object
+
+        objects = [result_object(each, its, curve=curve) for each, its in runs]
+        typer.echo(json.dumps(objects if len(objects) > 1 else objects[0], indent=1, allow_nan=False))
+        return
+    from trademantra.cli.backtest_view import show
+
+    show(runs)
+    for written in (trades, html):
+        if written:
+            typer.echo(f"wrote {written}")
+
+
+def run_each(options: o.RunOptions) -> "list[tuple[BacktestResult, RunContext]]":
+    """The run, or one run a symbol for strategies of one instrument."""
+    announce_compilation()
+    from dataclasses import replace
+
+    from trademantra.engine.backtest import backtest as run
+    from trademantra.engine.strategy import SignalStrategy
+
+    strategy = options.load_strategy()
+    prepared = options.prepare(strategy)
+    rules = options.rules(strategy, prepared)
+    inputs = [prepared.given]
+    if isinstance(strategy, SignalStrategy) and len(prepared.given.bars) > 1:
+        inputs = [
+            replace(
+                prepared.given,
+                bars={name: bars},
+                timelines={name: prepared.given.timelines[name]},
+                benchmark=None,
+            )
+            for name, bars in prepared.given.bars.items()
+        ]
+    results = [run(strategy, given, options.parameters(), rules) for given in inputs]
+    return [(result, context_of(strategy, prepared, options, result.symbols)) for result in results]
+
+
+def context_of(
+    strategy: "Strategy", prepared: "Prepared", options: o.RunOptions, symbols: tuple[str, ...] = ()
+) -> "RunContext":
+    """What a report says about a run besides its numbers."""
+    from trademantra.reports.context import RunContext
+
+    return RunContext(
+        title=strategy.title,
+        idea=strategy.idea,
+        series=tuple(
+            each
+            for each in prepared.series
+            if not symbols or each.split(":", 1)[1].rpartition(":")[0] in symbols
+        ),
+        timeframe=prepared.timeframe,
+        costs=options.costs,
+        notes=prepared.notes,
+        zone=prepared.zone,
+        currency=prepared.currency,
+        benchmark=options.benchmark or "",
+        command_line=shlex.join(["tm", *sys.argv[1:]]),
+    )
+
+
+def restated(result: "BacktestResult", context: "RunContext", options: o.RunOptions) -> "Sequence[YearCosts]":
+    """Costs of each year as contract notes round them; nothing where no broker was named."""
+    from trademantra.core.instrument import Exchange
+    from trademantra.core.order import Product
+    from trademantra.reports.restated_costs import Traded, restated_costs
+
+    broker, _, product = options.costs.partition(":")
+    exchange = context.series[0].split(":")[0] if context.series else ""
+    if broker in ("none", "flat") or exchange not in list(Exchange):
+        return ()
+    traded = Traded(exchange=Exchange(exchange), segment=options.segment, product=Product(product.upper()))
+    return restated_costs(result, broker, traded, context.zone)
+
+
+def only_signal(strategy: "Strategy", what: str) -> "SignalStrategy":
+    """The strategy if it is a compiled rule on one instrument.  Errors: `InvalidValueError`."""
+    from trademantra.engine.strategy import SignalStrategy
+
+    if not isinstance(strategy, SignalStrategy):
+        raise InvalidValueError(
+            f"{what} runs signal strategies, {strategy.name} is of another kind",
+            hint="tm optimise runs every kind",
+        )
+    return strategy
+
+
+def announce_compilation() -> None:
+    """Say why the very first run takes long: the engine is compiled once, then kept on disk."""
+    from trademantra.engine.compile import is_compiled
+
+    if not is_compiled():
+        typer.echo("compiling the engine (once after an install or update, about 20 seconds) …", err=True)
