@@ -1,0 +1,1 @@
+"""Reports as one HTML file each: they open from disk, without a network."""

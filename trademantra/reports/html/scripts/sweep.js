@@ -1,0 +1,8 @@
+// What a sweep's page draws.
+function draw() {
+  distributionChart();
+  sweepMap();
+  stabilityCharts();
+  parallelPlot();
+  bestList();
+}
