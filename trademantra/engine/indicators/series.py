@@ -1,8 +1,8 @@
 """The series that an indicator reads: which field of the bars, and its exact form on the price grid."""
 
 from trademantra.engine.bars import Float64Array
-from trademantra.engine.compile import inlined
 from trademantra.engine.grid import NO_GRID
+from trademantra.engine.indicators.kernel import kernel_part
 from trademantra.engine.parameters import Parameter
 
 OPEN, HIGH, LOW, CLOSE, VOLUME, HL2, HLC3, OHLC4 = range(8)
@@ -21,7 +21,7 @@ def bars_of(
     return Parameter(name, default, low, LONGEST, description=description)
 
 
-@inlined
+@kernel_part
 def grid_steps(value: float, scale: float) -> float:
     """A price in grid steps (a whole number), or the price itself where there is no grid.
 
@@ -30,7 +30,7 @@ def grid_steps(value: float, scale: float) -> float:
     return (value * scale + _ROUND) - _ROUND if scale != NO_GRID else value
 
 
-@inlined
+@kernel_part
 def numerator(bars: Float64Array, source: int, scale: float, i: int) -> float:
     """The series at bar i times `denominator(source, scale)`: a whole number on the grid, so sums are exact."""
     if source <= CLOSE:
@@ -45,7 +45,7 @@ def numerator(bars: Float64Array, source: int, scale: float, i: int) -> float:
     return total
 
 
-@inlined
+@kernel_part
 def denominator(source: int, scale: float) -> float:
     """What `numerator` must be divided by."""
     if source == VOLUME:
@@ -55,7 +55,7 @@ def denominator(source: int, scale: float) -> float:
     return scale * (source - 3)  # hl2 2, hlc3 3, ohlc4 4 prices
 
 
-@inlined
+@kernel_part
 def price(bars: Float64Array, source: int, scale: float, i: int) -> float:
     """The series at bar i; a mean of several fields is rounded once on the grid."""
     if source <= VOLUME:
@@ -63,7 +63,7 @@ def price(bars: Float64Array, source: int, scale: float, i: int) -> float:
     return numerator(bars, source, scale, i) / denominator(source, scale)
 
 
-@inlined
+@kernel_part
 def true_range(bars: Float64Array, i: int) -> float:
     """max(h - l, |h - c1|, |l - c1|); h - l at the first bar."""
     if i == 0:
@@ -72,7 +72,7 @@ def true_range(bars: Float64Array, i: int) -> float:
     return float(max(bars[HIGH, i], before) - min(bars[LOW, i], before))
 
 
-@inlined
+@kernel_part
 def true_range_steps(bars: Float64Array, scale: float, i: int) -> float:
     """The true range in grid steps: exact on the grid, so its window sums are."""
     top = grid_steps(bars[HIGH, i], scale)
