@@ -32,5 +32,5 @@ def run(
 
     sample(data_dir=data_dir)
     typer.echo()
-    backtest(_STRATEGY, bars=[_SYMBOL], costs=_COSTS, html=out, data_dir=data_dir, benchmark=_SYMBOL)
+    backtest(_STRATEGY, bars=[_SYMBOL], costs=_COSTS, html=out, data_dir=data_dir)
     typer.echo(f"open {out} in a browser, then try: tm strategies, tm backtest --help, tm data import --help")

@@ -17,6 +17,7 @@ from trademantra.core.time import datetime_of, ns_of
 from trademantra.data.find import find_all, find_one
 from trademantra.data.imports.importer import ImportJob, run
 from trademantra.data.imports.model import ImportOptions
+from trademantra.data.imports.reading import Plan
 from trademantra.data.resample import Outside, SessionSpan, daily_spans, resample
 from trademantra.data.series import zone_of
 from trademantra.data.spans import spans_for
@@ -34,6 +35,7 @@ INDICES = frozenset(
     {"NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "NIFTYNXT50", "SENSEX", "BANKEX", "INDIAVIX"}
 )
 SYNTHETIC = "SYNTH"
+NO_EXCHANGE = "FILE"
 _CURRENCIES = {
     Exchange.NYSE.value: "USD",
     Exchange.NASDAQ.value: "USD",
@@ -99,8 +101,8 @@ def prepare_run(spec: RunSpec, store: BarStore) -> Prepared:
     Errors: `NotFoundError`, `BadInputError`, `InvalidValueError`, `MissingFactError`, each naming what to change.
     """
     with tempfile.TemporaryDirectory(prefix="tm-run-") as folder:
-        found = _entries(spec, store, Path(folder))
         notes: list[str] = []
+        found = _entries(spec, store, Path(folder), notes)
         bars: dict[str, Bars] = {}
         timelines: dict[str, Timeline] = {}
         for where, entry in found:
@@ -140,15 +142,15 @@ def zone_of_run(exchange: str) -> ZoneInfo:
     return zone_of("NSE" if exchange == SYNTHETIC else exchange)
 
 
-def _entries(spec: RunSpec, store: BarStore, scratch: Path) -> list[tuple[BarStore, Entry]]:
+def _entries(spec: RunSpec, store: BarStore, scratch: Path, notes: list[str]) -> list[tuple[BarStore, Entry]]:
     """The stored series to run on, each with its store; files are read into a store in `scratch` first."""
     files = [Path(source) for source in spec.sources if _is_file(source)]
     names = [source for source in spec.sources if not _is_file(source)]
     found: list[tuple[BarStore, Entry]] = []
     if files:
         own = BarStore(scratch / "bars")
-        options = ImportOptions(exchange=spec.exchange, timezone=spec.timezone, only=spec.symbols)
-        run(ImportJob(paths=files, options=options, rejects=scratch / "rejects.csv", scratch=scratch), own)
+        for place, file in enumerate(files):
+            _read_file(spec, file, own, scratch, notes, alone=len(files) == 1 and place == 0)
         entries = own.series()
         for symbol in spec.symbols:
             find_all(entries, symbol)
@@ -171,6 +173,42 @@ def _entries(spec: RunSpec, store: BarStore, scratch: Path) -> list[tuple[BarSto
             hint="run series of one exchange and one timeframe together, or give --timeframe",
         )
     return found
+
+
+def _read_file(
+    spec: RunSpec, file: Path, store: BarStore, scratch: Path, notes: list[str], *, alone: bool
+) -> None:
+    """Put the bars of a file into a store of this run alone.
+
+    What the file leaves open is settled without asking, since nothing is kept: a file of no exchange counts its days
+    in the zone of its times, times without a zone are UTC, and a file without symbols is named by itself.  All of it
+    is told in the notes.
+    """
+
+    def remember(plan: Plan) -> None:
+        if plan.layout.stamps.kind.needs_zone and spec.timezone is None:
+            notes.append(
+                f"{file.name}: its times have no zone and are read as UTC; --timezone says otherwise"
+            )
+        if plan.layout.exchange == NO_EXCHANGE:
+            notes.append(
+                f"{file.name}: no exchange is named, so every day is one session; --exchange says otherwise"
+            )
+
+    named = spec.symbols[0] if alone and len(spec.symbols) == 1 else file.name.split(".")[0]
+    options = ImportOptions(
+        exchange=spec.exchange,
+        timezone=spec.timezone or ZoneInfo("UTC"),
+        only=spec.symbols,
+        exchange_if_unnamed=NO_EXCHANGE,
+        symbol_if_unnamed=named.upper(),
+    )
+    run(
+        ImportJob(
+            paths=[file], options=options, rejects=scratch / "rejects.csv", scratch=scratch, on_plan=remember
+        ),
+        store,
+    )
 
 
 def _is_file(source: str) -> bool:
@@ -220,13 +258,8 @@ def _one(spec: RunSpec, store: BarStore, entry: Entry, notes: list[str]) -> tupl
         if spec.last
         else None
     )
-    wants = spec.adjusted
-    if wants is None and not entry.info.adjusted:
-        try:
-            wants = bool(store.events(series.exchange).of(series.symbol))
-        except NotFoundError:
-            wants = False
-    bars = store.read(series, start, stop, adjusted=bool(wants))
+    wants = _adjusts(spec, store, entry)
+    bars = store.read(series, start, stop, adjusted=wants)
     if wants:
         notes.append("prices are adjusted for the splits and bonuses on file")
     if entry.info.synthetic:
@@ -263,6 +296,18 @@ def _one(spec: RunSpec, store: BarStore, entry: Entry, notes: list[str]) -> tupl
     if not timeframe.is_intraday:
         return inside, by_days(inside.ts, int(timedelta(hours=5.5).total_seconds()) * 1_000_000_000)
     return inside, by_sessions(inside.ts, _whole_days(spans))
+
+
+def _adjusts(spec: RunSpec, store: BarStore, entry: Entry) -> bool:
+    """Whether prices are adjusted on reading: as asked, else where splits or bonuses of the symbol are on file."""
+    if spec.adjusted is not None:
+        return spec.adjusted
+    if entry.info.adjusted:
+        return False
+    try:
+        return bool(store.events(entry.series.exchange).of(entry.series.symbol))
+    except NotFoundError:
+        return False
 
 
 def _spans(
@@ -391,7 +436,7 @@ def _benchmark(
     entries = {entry: each for each in reversed(stores) for entry in each.series()}
     asked = spec.timeframe or found[0][1].series.timeframe
     entry = _chosen(tuple(entries), spec.benchmark, asked)
-    other = entries[entry].read(entry.series)
+    other = entries[entry].read(entry.series, adjusted=_adjusts(spec, entries[entry], entry))
     ts = np.unique(np.concatenate([one.ts for one in bars.values()]))
     at = np.searchsorted(other.ts, ts, side="right") - 1
     if at[0] < 0:

@@ -89,6 +89,9 @@ def _by_columns(
         found = mapped(table, options.mapping, symbol_wanted=symbol is None)
     except InvalidValueError as error:
         raise BadInputError(name, error.message, hint=error.hint) from error
+    exchange = exchange or options.exchange_if_unnamed
+    if symbol is None and SYMBOL not in found.columns:
+        symbol = options.symbol_if_unnamed
     if exchange is None:
         raise BadInputError(
             name,

@@ -37,7 +37,8 @@ class ImportOptions:
     `mapping` gives the columns of a field, joined by a space where there are several; `decimal` is the decimal
     mark; `series` are the NSE series taken from a cash bhavcopy; `lot_sizes` are units by underlying, for old
     F&O files that do not prove theirs; `adjusted` says whether prices are adjusted for splits already; `only` are the
-    symbols (or underlyings) to take, all when empty.
+    symbols (or underlyings) to take, all when empty.  `exchange_if_unnamed` and `symbol_if_unnamed` serve for a file
+    that neither the user nor its own content names, where the caller can do with less than an import into the store.
     """
 
     exchange: str | None = None
@@ -53,6 +54,8 @@ class ImportOptions:
     lot_sizes: Mapping[str, int] = field(default_factory=dict)
     adjusted: bool | None = None
     only: tuple[str, ...] = ()
+    exchange_if_unnamed: str | None = None
+    symbol_if_unnamed: str | None = None
     replace: bool = False
     skip_bad: bool = False
 
