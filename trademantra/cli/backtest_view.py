@@ -14,7 +14,7 @@ def show(runs: "Sequence[tuple[BacktestResult, RunContext]]") -> None:
     """One run as a page of scores; several as a table of the main ones."""
     from rich.console import Console
 
-    console = Console()
+    console = Console(emoji=False)
     if len(runs) == 1:
         _show_one(console, *runs[0])
     else:

@@ -99,4 +99,4 @@ def _print(note: "ContractNote") -> None:
             for d in parts
         )
         table.add_row(levy.value, texts[levy.value], how)
-    Console().print(table)
+    Console(emoji=False).print(table)

@@ -157,7 +157,7 @@ def list_(as_json: AsJson = False) -> None:
         table.add_row(
             one.broker, one.venue, str(one.first), str(one.newest), f"{one.open:,}", f"{one.closed:,}"
         )
-    Console().print(table)
+    Console(emoji=False).print(table)
 
 
 def _open() -> "InstrumentIndex":
@@ -257,7 +257,7 @@ def _show(instrument: Instrument, listings: "tuple[Listing, ...]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(emoji=False)
     facts = [f"{instrument.kind.value} · {instrument.segment.value}", f"lot {plain(instrument.lot_size)}"]
     facts.append(f"tick {plain(instrument.tick_size)}")
     if instrument.freeze_quantity is not None:
@@ -274,7 +274,7 @@ def _show_chain(found: "Chain", expiries: tuple[date, ...]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(emoji=False)
     future = found.future
     lot = next((plain(one.lot_size) for one in found.instruments), "?")
     console.print(

@@ -38,7 +38,7 @@ def strategies(
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(emoji=False)
     if name:
         [one] = chosen
         console.print(f"[bold]{one.title}[/bold] ({one.name})", highlight=False)
@@ -112,7 +112,7 @@ def indicators(
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(emoji=False)
     if name:
         [only] = chosen
         console.print(f"[bold]{only.title}[/bold] ({only.name}): {', '.join(only.outputs)}", highlight=False)
@@ -186,7 +186,7 @@ def _values(
     for i, when in zip(shown, times, strict=True):
         cells = (float(values[i]) for values in columns.values())
         view.add_row(f"{when:%Y-%m-%d %H:%M}", *(f"{cell:,.4f}" if cell == cell else "–" for cell in cells))
-    Console().print(view)
+    Console(emoji=False).print(view)
 
 
 def _kind(strategy: "Strategy") -> str:

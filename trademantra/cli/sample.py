@@ -74,7 +74,7 @@ def _made(root: Path, request: "SampleRequest") -> list["Installed"]:
 
     from trademantra.data.sample.install import install_sample, pieces
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, emoji=False)
     done = []
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("sample data", total=pieces(request))
@@ -104,7 +104,7 @@ def _report(done: list["Installed"], root: Path, stated: Path | None) -> None:
     for piece in done:
         kind = "[yellow]SYNTHETIC[/yellow]" if piece.synthetic else "real"
         table.add_row(piece.name, f"{piece.rows:,}", kind, piece.outcome.value)
-    console = Console()
+    console = Console(emoji=False)
     console.print(table)
     if any(piece.synthetic for piece in done):
         console.print("SYNTHETIC prices are invented: good for trying things, worthless as evidence.")

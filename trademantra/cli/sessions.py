@@ -76,7 +76,7 @@ def sessions(
         table.add_column(name)
     for (day_kind, lines), names in _alike(rows).items():
         table.add_row("\n".join(names), day_kind, Text(lines))
-    Console().print(table)
+    Console(emoji=False).print(table)
 
 
 def phase(

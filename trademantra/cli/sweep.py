@@ -169,4 +169,4 @@ def _show(result: "SweepResult", order: Sequence[int], objective: str) -> None:
             value = row[name]
             cells.append(percent(value) if fraction else f"{value:,.0f}" if whole else number(value))
         table.add_row(*cells)
-    Console().print(table)
+    Console(emoji=False).print(table)
