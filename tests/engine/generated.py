@@ -39,6 +39,8 @@ CHARGES = st.sampled_from(
 def levels(largest_ticks: int = 60) -> st.SearchStrategy[Level]:
     return st.one_of(
         st.just(Level()),
+        st.just(Level()),
+        st.just(Level()),
         st.integers(1, 40).map(lambda k: Level(LevelKind.PERCENT, k / 10.0)),
         st.integers(1, largest_ticks).map(lambda k: Level(LevelKind.POINTS, k * TICK)),
         st.integers(1, 8).map(lambda k: Level(LevelKind.ATR, k / 2.0)),
@@ -56,6 +58,7 @@ SIZES = st.one_of(
     st.integers(1, 3_000).map(lambda k: Size(SizeKind.QUANTITY, float(k))),
     st.integers(1, 30).map(lambda k: Size(SizeKind.CASH, k * 10_000.0)),
     st.integers(1, 30).map(lambda k: Size(SizeKind.EQUITY, k / 10.0)),
+    st.just(Size(SizeKind.EQUITY, 40.0)),
     st.integers(1, 20).map(lambda k: Size(SizeKind.RISK, k / 500.0)),
     st.integers(1, 20).map(lambda k: Size(SizeKind.ATR_TARGET, k / 500.0)),
     st.integers(1, 20).map(lambda k: Size(SizeKind.VOLATILITY_TARGET, k / 20.0)),
@@ -66,18 +69,21 @@ SIZES = st.one_of(
 @st.composite
 def trading_rules(draw: st.DrawFn) -> TradingRules:
     fill_at = draw(st.sampled_from(FillAt))
+    allow_long, allow_short = draw(
+        st.sampled_from(((True, True), (True, True), (True, False), (False, True)))
+    )
     return TradingRules(
         cash=draw(st.sampled_from((200_000.0, 1_000_000.0))),
         multiplier=draw(st.sampled_from((1.0, 1.0, 15.0))),
         lot=draw(st.sampled_from((0.0, 1.0, 25.0))),
         tick=draw(st.sampled_from((0.0, TICK))),
-        margin=draw(st.sampled_from((1.0, 0.2, 1.5))),
+        margin=draw(st.sampled_from((1.0, 0.2, 0.02, 1.5))),
         fill_at=fill_at,
         limit_touch=draw(st.booleans()),
         target_first=draw(st.booleans()),
         entry_bar=draw(st.booleans()),
-        allow_long=draw(st.sampled_from((True, True, False))),
-        allow_short=draw(st.sampled_from((True, True, False))),
+        allow_long=allow_long,
+        allow_short=allow_short,
         max_entries=draw(st.sampled_from((1, 1, 2, 3))),
         slippage=draw(SLIPPAGES),
         participation=0.0 if fill_at is FillAt.CLOSE else draw(st.sampled_from((0.0, 0.0, 0.05, 0.25, 1.0))),
@@ -156,16 +162,16 @@ def long_scripts(draw: st.DrawFn, sizes: tuple[int, ...]) -> Script:
     """Many bars and few words, from a seed: quiet stretches, and tiles that end anywhere."""
     n = draw(st.sampled_from(sizes))
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    every = draw(st.sampled_from((3, 20, 150)))
+    every = draw(st.sampled_from((3, 5, 20, 150)))
     gap = np.where(random.random(n) < 0.1, random.integers(-15, 16, n), 0)
     body, above, below = random.integers(-6, 7, n), random.integers(0, 5, n), random.integers(0, 5, n)
     volume = random.choice((0, 40, 900, 5_000), n)
     rows = rows_of(list(zip(*(x.tolist() for x in (gap, body, above, below, volume)), strict=True)))
-    length = draw(st.sampled_from((n, 75, 375)))
+    length = draw(st.sampled_from((n, 13, 75, 375)))
     bars = bars_of(rows, calendar([min(length, n - start) for start in range(0, n, length)]))
     timeline = by_days(bars.ts)
     if draw(st.booleans()):
-        timeline = timeline.with_square_off(length - 5, length - 20)
+        timeline = timeline.with_square_off(length - draw(st.integers(1, 6)), length - 7)
     words = [Word()] * n
     for i in np.flatnonzero(random.random(n) < 1.0 / every).tolist():
         offsets = [None if random.random() < 0.7 else int(random.integers(-20, 21)) for _ in range(4)]

@@ -54,6 +54,6 @@ def test_small(script: Script, rules: TradingRules, charges: ChargeRules) -> Non
 
 
 @settings(max_examples=120, deadline=None)
-@given(long_scripts((60, 511, 512, 513, 700, 1_025)), trading_rules(), CHARGES)
+@given(long_scripts((40, 60, 60, 511, 512, 513, 700, 1_025)), trading_rules(), CHARGES)
 def test_long(script: Script, rules: TradingRules, charges: ChargeRules) -> None:
     assert_equal(script.run(rules, charges), script.reference(rules, charges), rules)

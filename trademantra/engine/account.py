@@ -375,9 +375,7 @@ def enter(
     quantity = wanted(account, rules, side, price) if unsized else account.entry_left
     if slips:
         likely = quantity
-        if (
-            rules.slippage_kind == SQUARE_ROOT
-        ):  # the impact of what fills in this bar, not of what was asked for
+        if rules.slippage_kind == SQUARE_ROOT:  # the impact of what fills now, not of what was asked for
             likely = min(quantity, affordable(account, rules, charges, side, price, day), room)
         price = slipped(rules, side, price, bar[1], bar[2], bar[4], whole_lots(rules, max(likely, 0.0)))
     if price > band_high:
@@ -473,9 +471,8 @@ def step(
         side = sign_of(account.quantity)
         stop = stop_level(account, rules, side)
         beyond = side * (opening - account.target)
-        if beyond > 0.0 or (
-            rules.limit_touch == 1 and beyond == 0.0
-        ):  # a resting limit gets the better price
+        # a resting limit order gets the better price
+        if beyond > 0.0 or (rules.limit_touch == 1 and beyond == 0.0):
             room = leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
                          opening, False, BY_TARGET, room)  # fmt: skip
         elif side * (opening - stop) <= 0.0:  # gapped through: the open, not the level

@@ -106,7 +106,8 @@ def metrics_of(
     final = float(curve[-1])
     growth = final / initial_equity
     years = count / sessions_per_year
-    cagr = growth ** (1.0 / years) - 1.0 if growth > 0.0 else -1.0
+    with np.errstate(over="ignore"):  # a day's gain of twenty times compounds to more than a float holds
+        cagr = float(np.float64(growth) ** (1.0 / years)) - 1.0 if growth > 0.0 else -1.0
     daily_risk_free = session_rate(risk_free_rate, sessions_per_year)
     excess = returns - daily_risk_free
     deviation = float(returns.std(ddof=1)) if count > 1 else nan
@@ -186,7 +187,7 @@ def drawdown_of(curve: Float64Array, initial_equity: float) -> tuple[float, int]
 def _ratio(above: float, below: float) -> float:
     if below > 0.0:
         return above / below
-    return inf if above > 0.0 else nan
+    return inf if above > 0.0 and below <= 0.0 else nan
 
 
 def _moment(returns: Float64Array, order: int) -> float:
@@ -226,5 +227,6 @@ def _alpha_beta(
     if spread == 0.0:
         return nan, nan
     beta = float(np.mean((mine - mine.mean()) * (its - its.mean()))) / spread
-    alpha = (1.0 + float(np.mean(mine - beta * its))) ** sessions_per_year - 1.0
+    with np.errstate(over="ignore"):
+        alpha = float((1.0 + np.mean(mine - beta * its)) ** sessions_per_year) - 1.0
     return alpha, beta

@@ -27,6 +27,7 @@ RULE_NAMES = (
     "size",
 )  # swept as percent of price, and in the unit of the size rule
 _LARGEST = 5_000_000
+_ROUNDING = 1e-12
 _WORK_A_CHUNK = 2_000_000_000  # bars x combinations between two progress reports: about half a second
 
 
@@ -185,11 +186,13 @@ def scores_of(
     accounts: RecordArray, cash: Float64Array, bars: int, sessions: int, sessions_per_year: float
 ) -> dict[str, Float64Array]:
     """Scores (m,) from account records (m,) and their opening cash (m,)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         growth = accounts["equity"] / cash
         years = sessions / sessions_per_year
         mean = accounts["sum_return"] / sessions
-        variance = np.maximum(accounts["sum_square"] - sessions * mean**2, 0.0) / max(1, sessions - 1)
+        spread = accounts["sum_square"] - sessions * mean**2
+        spread[spread <= _ROUNDING * accounts["sum_square"]] = 0.0  # equal returns leave a residue
+        deviation = np.sqrt(spread / (sessions - 1)) if sessions > 1 else np.full(len(mean), np.nan)
         yearly = np.sqrt(sessions_per_year)
         cagr = np.where(growth > 0.0, np.maximum(growth, 0.0) ** (1.0 / years) - 1.0, -1.0)
         trades = accounts["trades"].astype(np.float64)
@@ -198,19 +201,25 @@ def scores_of(
             "final_equity": accounts["equity"].copy(),
             "total_return": growth - 1.0,
             "cagr": cagr,
-            "sharpe": mean / np.sqrt(variance) * yearly,
-            "sortino": mean / np.sqrt(accounts["sum_downside"] / sessions) * yearly,
+            "sharpe": _ratio(mean, deviation) * yearly,
+            "sortino": _ratio(mean, np.sqrt(accounts["sum_downside"] / sessions)) * yearly,
             "max_drawdown": accounts["drawdown"].copy(),
-            "calmar": cagr / -accounts["drawdown"],
-            "volatility": np.sqrt(variance) * yearly,
+            "calmar": _ratio(cagr, -accounts["drawdown"]),
+            "volatility": deviation * yearly,
             "trades": trades,
             "win_rate": accounts["wins"] / trades,
-            "profit_factor": accounts["gross_profit"] / -accounts["gross_loss"],
+            "profit_factor": _ratio(accounts["gross_profit"], -accounts["gross_loss"]),
             "expectancy": (accounts["gross_profit"] + accounts["gross_loss"]) / trades,
             "longest_losing_run": accounts["longest_losing_run"].astype(np.float64),
             "costs": accounts["costs"].copy(),
             "exposure": (accounts["bars_held"] + open_since) / bars,
         }
+
+
+def _ratio(above: Float64Array, below: Float64Array) -> Float64Array:
+    """As `metrics` has it: infinite without anything below, undefined without anything at all."""
+    nothing = np.where((above > 0.0) & (below <= 0.0), np.inf, np.nan)
+    return np.where(below > 0.0, above / below, nothing)
 
 
 def _chunks(count: int, bars: int) -> Iterator[tuple[int, int]]:
