@@ -1,6 +1,8 @@
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -61,6 +63,14 @@ def test_it_is_json_and_says_what_the_result_says() -> None:
         )
         < 1e-6
     )
+
+
+def test_times_are_in_the_zone_of_the_run() -> None:
+    result, context = cross_run(), replace(CONTEXT, zone=ZoneInfo("America/New_York"))
+    found = result_object(result, context, curve=True)
+    assert found["zone"] == "America/New_York"
+    assert found["from"] == found["equity"][0][0] == "2025-01-05T22:45:00-05:00"
+    assert found["trades"][0]["entry_time"].endswith("-05:00")
 
 
 def test_what_is_undefined_is_null_and_the_curve_comes_on_request_only() -> None:

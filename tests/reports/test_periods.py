@@ -36,6 +36,13 @@ def test_a_drawdown_by_hand() -> None:
     assert (late.peak, late.recovery, late.bars) == (len(curve) - 4, None, 3)
 
 
+def test_the_opening_cash_is_the_first_peak() -> None:
+    made = silent_run()
+    [whole] = drawdowns(replace(made, curve=np.full(len(made.ts), 0.9 * made.rules.cash)))
+    assert (whole.peak, whole.trough, whole.recovery, whole.bars) == (-1, 0, None, len(made.ts))
+    assert abs(whole.depth + 0.1) < 1e-12
+
+
 def test_a_run_that_never_fell_has_no_drawdown() -> None:
     assert drawdowns(silent_run()) == ()
 

@@ -1,9 +1,13 @@
+from dataclasses import replace
+
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.reports.runs import charges_of, cross_run, rotation_run
 from trademantra.core.order import Product
 from trademantra.engine.backtest import BacktestResult
+from trademantra.engine.records import FILL
 from trademantra.engine.rules import Level, Size, TradingRules
 from trademantra.reports.trades import open_positions, trade_rows
 
@@ -40,6 +44,19 @@ def test_so_they_do_in_a_portfolio_that_trims_its_positions() -> None:
     found = rotation_run(charges=CHARGES)
     assert open_positions(found)
     reconciles(found)
+
+
+def test_a_rounding_residue_is_no_position() -> None:
+    """0.1 + 0.2 - 0.3 is not 0 in binary; the engine counts it as flat, and so does the report."""
+    fills = np.zeros(4, FILL)
+    fills["side"], fills["quantity"], fills["price"] = (
+        (1, 1, -1, 1),
+        (0.1, 0.2, 0.3, 5.0),
+        (100.0, 100.0, 101.0, 90.0),
+    )
+    fills["index"] = range(4)
+    [held] = open_positions(replace(cross_run(), fills=fills))
+    assert (held.entry, held.quantity, held.average_price, held.costs) == (3, 5.0, 90.0, 0.0)
 
 
 def test_rows_speak_in_words_and_positions() -> None:

@@ -10,7 +10,7 @@ from trademantra.reports.context import RunContext
 from trademantra.reports.json_values import Json, number, numbers
 from trademantra.reports.periods import monthly_returns
 from trademantra.reports.rule_words import rules_object
-from trademantra.reports.times import iso_times
+from trademantra.reports.times import BarTimes, iso_times
 from trademantra.reports.trades import OpenPosition, TradeRow, open_positions, trade_rows
 
 SCHEMA = "trademantra.backtest/1"
@@ -22,7 +22,7 @@ def result_object(result: BacktestResult, context: RunContext, *, curve: bool = 
     Times are ISO 8601 with the offset of `context.zone`, at the start of their bar; what is undefined or infinite is
     null; money is unrounded.  `curve` adds `equity`: time and value at the close of every bar.
     """
-    times = iso_times(result.ts, context.zone)
+    times = BarTimes(result.ts, context.zone)
     metrics: dict[str, Json] = dict(result.metrics.as_dict().items())
     found: dict[str, Json] = {
         "schema": SCHEMA,
@@ -53,11 +53,13 @@ def result_object(result: BacktestResult, context: RunContext, *, curve: bool = 
         "command_line": context.command_line or None,
     }
     if curve:
-        found["equity"] = [list(pair) for pair in zip(times, numbers(result.curve), strict=True)]
+        found["equity"] = [
+            list(pair) for pair in zip(iso_times(result.ts, context.zone), numbers(result.curve), strict=True)
+        ]
     return found
 
 
-def trade_object(trade: TradeRow, times: list[str]) -> dict[str, Json]:
+def trade_object(trade: TradeRow, times: BarTimes) -> dict[str, Json]:
     """One round trip; `times` are those of the run's bars."""
     return {
         "symbol": trade.symbol,
@@ -76,7 +78,7 @@ def trade_object(trade: TradeRow, times: list[str]) -> dict[str, Json]:
     }
 
 
-def _open_object(position: OpenPosition, times: list[str]) -> dict[str, Json]:
+def _open_object(position: OpenPosition, times: BarTimes) -> dict[str, Json]:
     return {
         "symbol": position.symbol,
         "side": position.side,

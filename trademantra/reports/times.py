@@ -1,5 +1,6 @@
 """Times of bars as a reader sees them: in the zone of the run."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,22 @@ from trademantra.engine.bars import Int64Array
 
 # Every zone of the tz database has changed its offset on a quarter of an hour since 1970.
 _QUARTER_NS = 15 * NANOSECONDS_PER_MINUTE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BarTimes:
+    """ISO times of single bars, made when they are asked for: a million bars have few trades.
+
+    >>> from trademantra.core.time import IST
+    >>> BarTimes(np.array([1795146300000000000]), IST)[0]
+    '2026-11-20T09:15:00+05:30'
+    """
+
+    ts: Int64Array
+    zone: ZoneInfo
+
+    def __getitem__(self, index: int) -> str:
+        return datetime_of(int(self.ts[index]), self.zone).isoformat()
 
 
 def offsets_ns(ts: Int64Array, zone: ZoneInfo) -> Int64Array:

@@ -7,7 +7,7 @@ from pathlib import Path
 from trademantra.data.durable import replace_file
 from trademantra.engine.backtest import BacktestResult
 from trademantra.reports.context import RunContext
-from trademantra.reports.times import iso_times
+from trademantra.reports.times import BarTimes
 from trademantra.reports.trades import trade_rows
 
 COLUMNS = (
@@ -24,7 +24,7 @@ def trades_csv(result: BacktestResult, context: RunContext) -> str:
     Numbers are written so that they read back to the same float; text that a spreadsheet would take for a formula gets
     a leading apostrophe.
     """
-    times = iso_times(result.ts, context.zone)
+    times = BarTimes(result.ts, context.zone)
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow(COLUMNS)

@@ -57,7 +57,6 @@ def backtest_data(
             f"The page holds the last {len(shown):,} of {len(trades):,} trades; all numbers count all of them. "
             "--trades FILE.csv writes every one."
         )
-    minutes = local_minutes(result.ts, context.zone)
     under = drawdown_curve(result)
     drawn = np.union1d(extremes(result.curve, limits.curve_groups), extremes(under, limits.curve_groups))
     if len(drawn) < len(result.ts):
@@ -78,18 +77,18 @@ def backtest_data(
         "intraday": context.timeframe.is_intraday,
         "cash": result.rules.cash,
         "equity": {
-            "t": deltas(minutes[drawn]),
+            "t": _minutes(result, context, drawn),
             "value": numbers(result.curve[drawn], 2),
             "drawdown": numbers(under[drawn], 5),
             "lines": _comparisons(result, context, drawn),
         },
         "prices": [one for one, _ in prices],
-        "trades": _trades(result, shown, minutes, charted, [width for _, width in prices]),
+        "trades": _trades(result, context, shown, charted, [width for _, width in prices]),
         "distribution": {
             "sessions": _histogram(histograms[0]),
             "trades": _histogram(histograms[1]),
         },
-        "rolling": _rolling(result, minutes, limits.rolling),
+        "rolling": _rolling(result, context, limits.rolling),
     }
     if any(width > 1 for _, width in prices):
         width = max(width for _, width in prices)
@@ -156,8 +155,8 @@ def _comparisons(result: BacktestResult, context: RunContext, drawn: Int64Array)
 
 def _trades(
     result: BacktestResult,
+    context: RunContext,
     trades: tuple[TradeRow, ...],
-    minutes: Int64Array,
     charted: tuple[str, ...],
     widths: list[int],
 ) -> dict[str, Json]:
@@ -177,8 +176,8 @@ def _trades(
         "reasons": [*reasons],
         "symbol": owner.tolist(),
         "side": [1 if trade.side == "long" else -1 for trade in trades],
-        "entry": deltas(minutes[entries]),
-        "exit": deltas(minutes[exits]),
+        "entry": _minutes(result, context, entries),
+        "exit": _minutes(result, context, exits),
         "from": begin.tolist(),
         "to": end.tolist(),
         "entry_price": [_significant(trade.entry_price) for trade in trades],
@@ -193,6 +192,11 @@ def _trades(
     }
 
 
+def _minutes(result: BacktestResult, context: RunContext, bars: Int64Array) -> list[Json]:
+    """Wall-clock minutes of some bars, as steps."""
+    return deltas(local_minutes(result.ts[bars], context.zone))
+
+
 def _significant(price: float) -> float:
     return float(f"{price:.8g}")
 
@@ -203,7 +207,7 @@ def _histogram(found: Histogram | None) -> Json:
     return {"edges": numbers(found.edges, 6), "counts": found.counts.tolist()}
 
 
-def _rolling(result: BacktestResult, minutes: Int64Array, most: int) -> list[Json]:
+def _rolling(result: BacktestResult, context: RunContext, most: int) -> list[Json]:
     found: list[Json] = []
     for window in ROLLING_WINDOWS:
         ends, ratios = rolling_sharpe(result, window)
@@ -211,5 +215,7 @@ def _rolling(result: BacktestResult, minutes: Int64Array, most: int) -> list[Jso
             continue
         step = max(1, -(-len(ends) // most))
         at = np.arange(len(ends) - 1, -1, -step)[::-1]
-        found.append({"window": window, "t": deltas(minutes[ends[at]]), "value": numbers(ratios[at], 3)})
+        found.append(
+            {"window": window, "t": _minutes(result, context, ends[at]), "value": numbers(ratios[at], 3)}
+        )
     return found

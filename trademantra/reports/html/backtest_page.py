@@ -20,7 +20,7 @@ from trademantra.reports.html.page import Page, rendered, write_page
 from trademantra.reports.html.parts import Tile, card, chart, empty, line_drawing, notes, tiles
 from trademantra.reports.periods import drawdowns, monthly_returns
 from trademantra.reports.restated_costs import YearCosts
-from trademantra.reports.times import iso_times
+from trademantra.reports.times import BarTimes
 from trademantra.reports.trades import TradeRow, open_positions, trade_rows
 
 _FEW_TRADES = 30  # below it a win rate says little: its standard error is above 9 points
@@ -42,7 +42,7 @@ def backtest_page(
     """The report of a run as one HTML file; `restated` are its costs by contract note, see `restated_costs`."""
     trades = trade_rows(result)
     page_data = backtest_data(result, context, trades, limits or Limits())
-    times = iso_times(result.ts, context.zone)
+    times = BarTimes(result.ts, context.zone)
     first, last = times[0][:10], times[-1][:10]
     return rendered(
         Page(
@@ -187,7 +187,7 @@ def _prices(result: BacktestResult) -> Markup:
     )
 
 
-def _returns(result: BacktestResult, context: RunContext, page_data: PageData, times: list[str]) -> Markup:
+def _returns(result: BacktestResult, context: RunContext, page_data: PageData, times: BarTimes) -> Markup:
     sessions, by_trade = page_data.histograms
     rolling = page_data.data["rolling"]
     return element(
@@ -238,7 +238,7 @@ def _trades(
     result: BacktestResult,
     context: RunContext,
     trades: tuple[TradeRow, ...],
-    times: list[str],
+    times: BarTimes,
     page_data: PageData,
 ) -> Markup:
     held = open_positions(result)

@@ -14,6 +14,7 @@ from trademantra.reports.html.parts import card, empty, pairs, table
 from trademantra.reports.periods import Drawdown, Month
 from trademantra.reports.restated_costs import YearCosts
 from trademantra.reports.rule_words import plain, rules_in_words
+from trademantra.reports.times import BarTimes
 from trademantra.reports.trades import OpenPosition, TradeRow
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -67,7 +68,7 @@ def _month_cell(change: float) -> Markup:
     return element("td", percent(change), class_=f"{side}{step}" if step else None)
 
 
-def drawdown_table(found: Sequence[Drawdown], times: list[str]) -> Markup:
+def drawdown_table(found: Sequence[Drawdown], times: BarTimes) -> Markup:
     if not found:
         return empty("The equity never fell under a peak.")
     return table(
@@ -87,7 +88,7 @@ def drawdown_table(found: Sequence[Drawdown], times: list[str]) -> Markup:
     )
 
 
-def open_table(held: Sequence[OpenPosition], times: list[str], currency: str) -> Markup:
+def open_table(held: Sequence[OpenPosition], times: BarTimes, currency: str) -> Markup:
     return table(
         ("Symbol", "Side", "Entry", "Average price", "Last price", "Quantity", "Gross", "Costs so far"),
         (
