@@ -17,6 +17,7 @@ _SCALES = (1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0, 100_000_
 _LONGEST_WINDOW = 100_000
 _EXACT = 2.0**53
 _NOISE = 1e-6
+_BLOCK = 1_024
 
 
 def scale_of(bars: Bars) -> float:
@@ -27,7 +28,9 @@ def scale_of(bars: Bars) -> float:
     """
     if len(bars) == 0:
         return NO_GRID
-    fields = [getattr(bars, name) for name in PRICE_FIELDS]
+    fields = [
+        field if field.flags.writeable else field.copy() for field in (getattr(bars, n) for n in PRICE_FIELDS)
+    ]
     largest = max(float(field.max()) for field in fields)
     for scale in _SCALES:
         if largest * scale * _LONGEST_WINDOW >= _EXACT:
@@ -39,8 +42,13 @@ def scale_of(bars: Bars) -> float:
 
 @compiled(types.boolean(VECTOR, NUMBER))
 def _on_grid(prices: Float64Array, scale: float) -> bool:
-    for i in range(len(prices)):  # a series that is not on this grid fails within its first bars
-        steps = prices[i] * scale
-        if abs(steps - np.rint(steps)) >= _NOISE:
+    # In blocks, so that the inner loop has no way out and the compiler takes several prices at a time; a series
+    # that is not on this grid fails in its first block.
+    for start in range(0, len(prices), _BLOCK):
+        off = 0
+        for i in range(start, min(start + _BLOCK, len(prices))):
+            steps = prices[i] * scale
+            off += abs(steps - np.rint(steps)) >= _NOISE
+        if off > 0:
             return False
     return True

@@ -207,13 +207,16 @@ def longest_run(true: NDArray[np.bool_]) -> int:
 
 
 def _exposure(trades: RecordArray, account: RecordArray, bars: int) -> float:
-    """Fraction of bars at whose close some position was held."""
-    change = np.zeros(bars + 1, np.int64)
-    np.add.at(change, trades["entry_index"], 1)
-    np.add.at(change, trades["exit_index"], -1)
+    """Fraction of bars at whose close some position was held: the union of the times that positions were held."""
+    entries, exits = trades["entry_index"], trades["exit_index"]
     if account["quantity"][0] != 0.0:
-        change[int(account["entry_index"][0])] += 1
-    return float(np.count_nonzero(np.cumsum(change[:-1]))) / bars
+        entries, exits = np.append(entries, account["entry_index"][0]), np.append(exits, bars)
+    if len(entries) == 0:
+        return 0.0
+    order = np.argsort(entries, kind="stable")
+    entries, exits = entries[order], exits[order]
+    covered = np.concatenate(([0], np.maximum.accumulate(exits)[:-1]))
+    return float(np.maximum(exits - np.maximum(entries, covered), 0).sum()) / bars
 
 
 def _alpha_beta(
