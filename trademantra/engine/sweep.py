@@ -11,6 +11,7 @@ from trademantra.core.errors import InvalidValueError
 from trademantra.engine.backtest import BacktestInput
 from trademantra.engine.bars import Float64Array
 from trademantra.engine.combinations import prepare, run_combinations
+from trademantra.engine.parameters import resolve
 from trademantra.engine.records import LevelKind, RecordArray
 from trademantra.engine.rules import Level, Size, TradingRules
 from trademantra.engine.strategy import SignalStrategy
@@ -19,6 +20,7 @@ SCORES = (
     "final_equity", "total_return", "cagr", "sharpe", "sortino", "max_drawdown", "calmar", "volatility", "trades",
     "win_rate", "profit_factor", "expectancy", "longest_losing_run", "costs", "exposure",
 )  # fmt: skip
+FROM_EVERY_BAR = ("sharpe", "sortino", "max_drawdown", "calmar", "volatility")
 LOWER_IS_BETTER = frozenset({"volatility", "longest_losing_run", "costs", "exposure"})
 RULE_NAMES = (
     "stop",
@@ -119,6 +121,7 @@ def combinations(
                 f"strategy {strategy.name} has no parameter {name!r}",
                 hint=f"it has: {', '.join(own)}; rules that can be swept: {', '.join(RULE_NAMES)}",
             )
+    resolve(f"strategy {strategy.name}", strategy.parameters, fixed)
     values, each_rules, points, skipped = [], [], [], 0
     defaults = {name: parameter.default for name, parameter in own.items()} | dict(fixed)
     for chosen in product(*grid.values()):
@@ -134,7 +137,6 @@ def combinations(
         raise InvalidValueError(
             f"strategy {strategy.name} accepts none of the {size} combinations of the grid"
         )
-    strategy.values(values[0])  # names of `fixed` and their ranges
     return values, each_rules, points, skipped
 
 
@@ -145,11 +147,13 @@ def sweep(
     fixed: Mapping[str, float] | None = None,
     rules: TradingRules | None = None,
     *,
+    scores: bool = True,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> SweepResult:
     """Run every combination of `grid`; `progress(done, total)` is called now and then.
 
+    `scores=False` leaves out what needs the equity at every bar (drawdown, Sharpe …), which are NaN then.
     The result does not depend on `workers`.
     """
     if len(given.bars) != 1:
@@ -165,17 +169,18 @@ def sweep(
     for start, stop in _chunks(len(values), len(bars)):
         parts.append(
             run_combinations(
-                strategy, market, values[start:stop], each_rules[start:stop], workers=workers
+                strategy, market, values[start:stop], each_rules[start:stop], score=scores, workers=workers
             ).accounts
         )
         if progress is not None:
             progress(stop, len(values))
     accounts = np.concatenate(parts)
     cash = np.array([each.cash for each in each_rules])
+    table = scores_of(accounts, cash, len(bars), len(timeline.ends), given.sessions_per_year)
     return SweepResult(
         strategy.name,
         {name: np.array([point[name] for point in points]) for name in grid},
-        scores_of(accounts, cash, len(bars), len(timeline.ends), given.sessions_per_year),
+        table if scores else table | {name: np.full(len(values), np.nan) for name in FROM_EVERY_BAR},
         skipped,
         len(timeline.ends),
         given.sessions_per_year,
