@@ -148,10 +148,14 @@ def _parallel() -> Markup:
     return joined(
         (
             element("div", id="parallel-tools", class_="tools spaced"),
-            chart(
-                "parallel-plot",
-                "Each line is a combination, across its parameters and scores",
-                size="tall large",
+            element(
+                "div",
+                chart(
+                    "parallel-plot",
+                    "Each line is a combination, across its parameters and scores",
+                    size="tall large",
+                ),
+                class_="scroll",
             ),
             element(
                 "p",

@@ -16,7 +16,7 @@ function equityChart() {
         data: ["Equity", ...data.equity.lines.map((other) => other.name)],
       },
       grid: [
-        { left, right: 16, top: 40, height: narrow() ? "46%" : "52%" },
+        { left, right: 16, top: narrow() ? 62 : 40, height: narrow() ? "40%" : "52%" },
         { left, right: 16, bottom: 62, height: "19%" },
       ],
       axisPointer: { link: [{ xAxisIndex: "all" }] },
@@ -26,7 +26,7 @@ function equityChart() {
       ],
       yAxis: [
         valueAxis(c, shortMoney, { type: logarithmic ? "log" : "value" }),
-        valueAxis(c, (value) => percent(value, 0), { gridIndex: 1, max: 0, min: (range) => Math.min(range.min, -0.01), scale: false, splitNumber: 2 }),
+        valueAxis(c, (value) => percent(value, 0), { gridIndex: 1, max: 0, min: (range) => Math.min(-0.01, Math.floor(range.min * 20) / 20), scale: false, splitNumber: 2 }),
       ],
       dataZoom: zooms(c, [0, 1], minutes),
       series: [

@@ -94,7 +94,7 @@ function parallelPlot() {
     return {
       ...base(c),
       parallel: {
-        left: 50, right: narrow() ? 40 : 70, top: 56, bottom: narrow() ? 90 : 30, layout: narrow() ? "vertical" : "horizontal",
+        left: 50, right: 70, top: 56, bottom: 30,
         parallelAxisDefault: {
           type: "value", scale: true, nameLocation: "end", nameTextStyle: { color: c.ink, fontSize: 12 }, nameGap: 16,
           axisLabel: { color: c.ink, fontSize: 11, hideOverlap: true, backgroundColor: c.panel, padding: [1, 3], borderRadius: 3 },

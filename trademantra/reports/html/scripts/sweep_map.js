@@ -58,11 +58,13 @@ function sweepMap() {
     const reach = Math.max(Math.abs(low), Math.abs(high));
     const range = across ? [-reach, reach] : [low, high > low ? high : low + 1];
     const ramp = across ? [c.down, c.ground, c.up] : [c.ground, c.up];
+    if (score.lower) ramp.reverse();
     const best = (cell) => cell[0] === data.top.levels[state.x][0] && cell[1] === data.top.levels[state.y][0];
     found.sort((a, b) => best(a) - best(b)); // drawn last, so that no neighbour covers its frame
-    const strong = (value) => Math.abs(across ? value / reach : (value - range[0]) / (range[1] - range[0])) > 0.55;
+    const shade = (value) => mixed(ramp, (value - range[0]) / (range[1] - range[0]));
+    const readable = (value) => (contrast(shade(value), c.ink) >= contrast(shade(value), c.panel) ? c.ink : c.panel);
     said.textContent = others().length
-      ? `Each cell: ${{ median: "the median over", top: "the best over", best: "at the best combination's" }[state.rest]} ${others().join(", ")}. The frame is the best combination.`
+      ? `Each cell is ${{ median: "the median over", top: "the best over", best: "run with the best combination's" }[state.rest]} ${others().join(", ")}. The frame is the best combination.`
       : "Each cell is one combination. The frame is the best one.";
     const compact = found.length <= (narrow() ? 40 : 260);
     return {
@@ -71,16 +73,16 @@ function sweepMap() {
       xAxis: heatAxis(c, state.x, { nameLocation: "middle", nameGap: 30 }),
       yAxis: heatAxis(c, state.y, { nameLocation: "middle", nameGap: narrow() ? 40 : 56 }),
       visualMap: {
-        type: "continuous", min: range[0], max: range[1], dimension: 2, calculable: true, inRange: { color: score.lower ? [...ramp].reverse() : ramp },
+        type: "continuous", min: range[0], max: range[1], dimension: 2, calculable: true, inRange: { color: ramp },
         orient: narrow() ? "horizontal" : "vertical", right: narrow() ? "center" : 4, bottom: narrow() ? 4 : "center",
-        textStyle: { color: c.quiet }, formatter: (value) => scoreText(score, value), itemHeight: 160,
+        textStyle: { color: c.quiet }, formatter: (value) => (score.unit === "money" ? shortMoney(value) : scoreText(score, value)), itemHeight: 160,
         seriesIndex: 0,
       },
       series: [
         {
           type: "heatmap", itemStyle: { borderColor: c.panel, borderWidth: found.length > 2500 ? 0 : 1 },
           data: found.map((cell) => ({
-            value: cell, label: { color: strong(cell[2]) ? c.panel : c.ink },
+            value: cell, label: { color: readable(cell[2]) },
             ...(best(cell) ? { itemStyle: { borderColor: c.ink, borderWidth: 3 }, z: 9 } : {}),
           })),
           label: {
@@ -127,6 +129,28 @@ function sweepMap() {
       entry.draw();
     }));
   }
+}
+
+// Red, green, blue between 0 and 1 of a colour written #rrggbb.
+function channels(colour) {
+  return [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16) / 255);
+}
+
+function mixed(ramp, part) {
+  const at = Math.min(1, Math.max(0, part)) * (ramp.length - 1);
+  const low = Math.min(Math.floor(at), ramp.length - 2);
+  const [a, b] = [channels(ramp[low]), channels(ramp[low + 1])];
+  return a.map((value, k) => value + (b[k] - value) * (at - low));
+}
+
+// Contrast ratio of WCAG 2.2 between mixed channels and a colour.
+function contrast(shade, colour) {
+  const light = (parts) => {
+    const [r, g, b] = parts.map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+  };
+  const ratio = light(shade) / light(channels(colour));
+  return Math.max(ratio, 1 / ratio);
 }
 
 function heatAxis(c, at, more) {
