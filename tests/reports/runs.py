@@ -79,13 +79,14 @@ def silent_run() -> BacktestResult:
     return cross_run(fast=400, slow=900)
 
 
-def sweep_run(seed: int = 1, steps: int = 4) -> SweepResult:
+def sweep_run(seed: int = 1, steps: int = 4, *, scores: bool = True) -> SweepResult:
     grid = {
         "fast": [2.0, 4.0, 8.0],
         "slow": [float(k) for k in range(6, 6 + 3 * steps, 3)],
         "stop": [0.0, 1.0],
     }
-    return sweep(sma_cross.STRATEGY, input_of(bars_of(seed)), grid, rules=TradingRules(lot=1.0), workers=1)
+    given, rules = input_of(bars_of(seed)), TradingRules(lot=1.0)
+    return sweep(sma_cross.STRATEGY, given, grid, rules=rules, workers=1, scores=scores)
 
 
 def titled(**words: str) -> RunContext:

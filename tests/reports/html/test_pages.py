@@ -178,6 +178,15 @@ def test_a_sweep_page_is_one_file_that_loads_nothing(tmp_path: Path) -> None:
         sweep_page(result, CONTEXT, "beauty")
 
 
+@pytest.mark.parametrize("objective", ["final_equity", "sharpe"])
+def test_a_sweep_for_the_final_equity_alone_shows_what_there_is(objective: str) -> None:
+    page = Page(sweep_page(sweep_run(scores=False), CONTEXT, objective))
+    holds(page)
+    names = {one["name"] for one in page.data["scores"]}
+    assert {"final_equity", "total_return"} <= names
+    assert names & {"sharpe", "calmar"} == {objective} & {"sharpe"}
+
+
 def test_a_large_sweep_is_thinned_and_says_so() -> None:
     text = sweep_page(sweep_run(), CONTEXT, limits=SweepLimits(combinations=10, lines=6))
     data = Page(text).data

@@ -85,6 +85,10 @@ def sweep_data(
     beside = neighbours(result, objective, table)
     levels = levels_of(result)
     found = histogram(result.scores[objective][drawn])
+    # a sweep for the final equity alone leaves the other scores undefined
+    scored = [
+        name for name, values in result.scores.items() if name == objective or np.isfinite(values).any()
+    ]
     data: dict[str, Json] = {
         "currency": context.currency,
         "intraday": False,
@@ -97,11 +101,11 @@ def sweep_data(
                 "unit": words_of(name).unit.value,
                 "lower": name in LOWER_IS_BETTER,
             }
-            for name in result.scores
+            for name in scored
         ],
-        "drawn": _columns(result, levels, drawn),
-        "lines": _columns(result, levels, lines),
-        "top": _columns(result, levels, table)
+        "drawn": _columns(result, levels, scored, drawn),
+        "lines": _columns(result, levels, scored, lines),
+        "top": _columns(result, levels, scored, table)
         | {"neighbours": _rounded(beside.means, objective), "beside": beside.counts.tolist()},
         "distribution": None
         if found is None
@@ -110,14 +114,16 @@ def sweep_data(
     return data, tuple(notices)
 
 
-def _columns(result: SweepResult, levels: dict[str, Float64Array], positions: Int64Array) -> dict[str, Json]:
+def _columns(
+    result: SweepResult, levels: dict[str, Float64Array], scored: list[str], positions: Int64Array
+) -> dict[str, Json]:
     """Levels (by their place) and scores of some combinations, column by column."""
     return {
         "levels": [
             np.searchsorted(levels[name], values[positions]).tolist()
             for name, values in result.parameters.items()
         ],
-        "scores": [_rounded(values[positions], name) for name, values in result.scores.items()],
+        "scores": [_rounded(result.scores[name][positions], name) for name in scored],
     }
 
 

@@ -111,7 +111,9 @@ def _overview(
                 f"Distribution of {words.label}",
                 chart("distribution", f"How many combinations had which {words.label}", size="low")
                 if len(known) > 1 and known.max() > known.min()
-                else empty("All combinations score the same."),
+                else empty(
+                    "All combinations score the same." if len(known) else "No combination has this score."
+                ),
             ),
             *(element("p", notice, class_="quiet left-out") for notice in notices),
         )

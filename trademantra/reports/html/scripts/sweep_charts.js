@@ -148,6 +148,6 @@ function bestList() {
       name: "Neighbours", value: (k) => top.neighbours[k],
       text: (k) => (top.beside[k] ? scoreText(score, top.neighbours[k]) : UNDEFINED),
     },
-    ...shown.filter((name) => name !== data.objective).map((name) => scoreColumn(name, name !== "total_return")),
+    ...shown.filter((name) => name !== data.objective && data.scores.some((one) => one.name === name)).map((name) => scoreColumn(name, name !== "total_return")),
   ], rows, { label: "Best combinations" });
 }
