@@ -1,6 +1,6 @@
 """What a person names becomes what the engine runs on: adjusted alike, inside trading hours, with the right charges."""
 
-from datetime import date
+from datetime import date, datetime
 from fractions import Fraction
 from pathlib import Path
 
@@ -152,3 +152,14 @@ def test_what_a_bare_file_leaves_open_is_told(store: BarStore, tmp_path: Path) -
     assert list(prepared.given.bars) == ["GOLD"]
     assert any("read as UTC" in note for note in prepared.notes)
     assert any("no exchange is named" in note for note in prepared.notes)
+
+
+def test_daily_bars_need_no_trading_hours(tmp_path: Path) -> None:
+    """NSE opened on Saturday 2012-01-07 for a drill whose hours no table knows; a day bar does not ask."""
+    store = BarStore(tmp_path / "bars")
+    close = 100.0 + np.arange(9)
+    ts = [ist_ns(date(2012, 1, day), datetime.min.time()) for day in (2, 3, 4, 5, 6, 7, 9, 10, 11)]
+    store.append(Series.parse("NSE:TCS:1d"), Bars.of(ts, close, close, close, close, close), INFO)
+    assert len(prepare_run(RunSpec(sources=("TCS",)), store).given.bars["TCS"]) == 9
+    weekly = prepare_run(RunSpec(sources=("TCS",), timeframe=Timeframe.parse("1w")), store).given.bars["TCS"]
+    assert weekly.close.tolist() == [105.0, 108.0]

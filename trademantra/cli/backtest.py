@@ -171,13 +171,20 @@ def restated(result: "BacktestResult", context: "RunContext", options: o.RunOpti
     """Costs of each year as contract notes round them; nothing where no broker was named."""
     from trademantra.core.instrument import Exchange
     from trademantra.core.order import Product
+    from trademantra.markets.charges.orders import AssetKind
     from trademantra.reports.restated_costs import Traded, restated_costs
 
     broker, _, product = options.costs.partition(":")
     exchange = context.series[0].split(":")[0] if context.series else ""
-    if broker in ("none", "flat") or exchange not in list(Exchange):
+    if broker in ("none", "flat"):
         return ()
-    traded = Traded(exchange=Exchange(exchange), segment=options.segment, product=Product(product.upper()))
+    listed = exchange in list(Exchange)  # invented and unnamed markets are charged as shares on NSE
+    traded = Traded(
+        exchange=Exchange(exchange) if listed else Exchange.NSE,
+        segment=options.segment,
+        product=Product(product.upper()),
+        kind=None if listed or options.segment is not Segment.EQUITY else AssetKind.SHARE,
+    )
     return restated_costs(result, broker, traded, context.zone)
 
 

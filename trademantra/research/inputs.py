@@ -270,18 +270,19 @@ def _one(spec: RunSpec, store: BarStore, entry: Entry, notes: list[str]) -> tupl
             hint=f"it holds {datetime_of(entry.first_ns, zone).date()} to {datetime_of(entry.last_ns, zone).date()}",
         )
     timeframe = spec.timeframe or series.timeframe
-    spans = _spans(series.exchange, series.symbol, spec.segment, bars, zone)
-    if spans is None:
+    spans = (
+        _spans(series.exchange, series.symbol, spec.segment, bars, zone)
+        if series.timeframe.is_intraday
+        else None
+    )
+    if spans is None:  # days need no hours, and a market that never closes has none
         if timeframe != series.timeframe:
             first, last = _days([bars], zone)
             all_days = [first + timedelta(days=k) for k in range((last - first).days + 1)]
-            whole_days = daily_spans(all_days, datetime.min.time(), datetime.min.time(), zone)
-            bars = resample(bars, series.timeframe, timeframe, whole_days)
-        offset = datetime_of(int(bars.ts[0]), zone).utcoffset() or timedelta()
-        return bars, by_days(bars.ts, int(offset.total_seconds()) * 1_000_000_000)
-    if not series.timeframe.is_intraday:
-        if timeframe != series.timeframe:
-            bars = resample(bars, series.timeframe, timeframe, spans)
+            midnight = datetime.min.time()
+            bars = resample(
+                bars, series.timeframe, timeframe, daily_spans(all_days, midnight, midnight, zone)
+            )
         offset = datetime_of(int(bars.ts[0]), zone).utcoffset() or timedelta()
         return bars, by_days(bars.ts, int(offset.total_seconds()) * 1_000_000_000)
     inside = resample(bars, series.timeframe, series.timeframe, spans, outside=Outside.DROP)
