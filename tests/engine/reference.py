@@ -164,10 +164,11 @@ class ReferenceEngine:
                 self.holding.leaving = Reason.SQUARE_OFF
         if self.holding:
             self.leave_at_open(bar)
+        level = self.order.price if self.order else nan
         how = self.try_entry(bar)
         held = self.holding
         if held and held.leaving is Reason.NONE and (how == "" or self.rules.entry_bar):
-            self.protect(bar, how)
+            self.protect(bar, how, level)
         held = self.holding
         if not held:
             return
@@ -220,18 +221,21 @@ class ReferenceEngine:
                 self.order = None
         return how if was_flat else ""
 
-    def protect(self, bar: Bar, how: str) -> None:
+    def protect(self, bar: Bar, how: str, level: float) -> None:
+        """`level` is the price of an order that opened the position inside the bar."""
         held, rules = self.holding, self.rules
         assert held
         stop, why = self.stop_of(held)
         hit = held.side * (bar.worst(held.side) - stop) <= 0
         past = held.side * (bar.best(held.side) - held.target)
+        since = level if how in ("limit", "stop") else bar.open  # the price at which protection began
         won = (past > 0 or (past == 0 and rules.limit_touch)) and how != "limit"
         if hit and not (won and rules.target_first):
-            gapped = how not in ("limit", "stop") and held.side * (bar.open - stop) <= 0
-            self.exit(bar, bar.open if gapped else stop, True, why)
+            self.exit(bar, stop if held.side * (since - stop) > 0 else since, True, why)
         elif won:
-            self.exit(bar, held.target, False, Reason.TARGET)
+            self.exit(
+                bar, held.target if held.side * (held.target - since) > 0 else since, False, Reason.TARGET
+            )
 
     def listen(self, say: Say, atr: float, deviation: float) -> None:
         held, rules = self.holding, self.rules
@@ -244,6 +248,9 @@ class ReferenceEngine:
         if not sides:
             return
         side = sides[0]
+        if isnan(atr) and LevelKind.ATR in (rules.stop.kind, rules.target.kind, rules.trail.kind):
+            self.refused += 1
+            return  # the protection that was asked for has no distance yet
         if held and held.side != side:
             held.leaving = Reason.SIGNAL
         elif held and held.leaving is Reason.NONE and held.entries >= rules.max_entries:

@@ -267,3 +267,20 @@ def test_at_a_locked_close_no_entry_slips_past_the_exit_that_waits() -> None:
     )
     rules = replace(RULES, fill_at=FillAt.CLOSE, max_entries=5)
     assert fills_of(script, rules)[:2] == [(0, 10, 100, Reason.ENTRY), (2, -10, 91, Reason.SIGNAL)]
+
+
+@pytest.mark.parametrize(
+    ("word", "price"),
+    [
+        (Word(LONG, target=-20), 100.0),  # a target of 99 below an entry at the open of 100
+        (Word(LONG, limit=-20, stop=40), 99.0),  # a stop of 102 above an entry at 99
+        (Word(LONG, trigger=20, target=-20), 101.0),
+        (Word(SHORT, target=20), 100.0),
+        (Word(SHORT, limit=20, stop=-40), 101.0),
+    ],
+)
+def test_a_level_on_the_wrong_side_gives_no_price_that_was_not_there(word: Word, price: float) -> None:
+    """Bug found here: a stop above a limit entry sold at the stop and earned what no market had paid."""
+    entry, leave = fills_of(script_of([FLAT, (100, 101.5, 98.5, 100), FLAT], {0: word}), RULES)
+    assert entry[2] == leave[2] == price
+    assert leave[0] == 1

@@ -483,10 +483,10 @@ def step(
     opened_at_open = False
     opened_by_limit = False
     opened_by_stop = False
+    level = account.entry_price
     working = account.entry_side
     if working != 0 and account.quantity * working >= 0.0 and account.exit_reason == NO_REASON:
         before = account.quantity
-        level = account.entry_price
         if account.entry_kind == MARKET:
             opened_at_open = enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
                                    opening, True, room)  # fmt: skip
@@ -523,18 +523,21 @@ def step(
     if account.exit_reason == NO_REASON and (not opened or rules.entry_bar == 1):
         stop = stop_level(account, rules, side)
         stopped = side * (adverse - stop) <= 0.0
+        # from this price on the position was exposed; a level that it had passed already cannot give its own price
+        since = level if opened_by_limit or opened_by_stop else opening
         # after a limit entry the bar's best price may lie before the entry: it earns no target
         reached = not opened_by_limit and (
             side * (favourable - account.target) > 0.0
             or (rules.limit_touch == 1 and favourable == account.target)
         )
         if stopped and not (reached and rules.target_first == 1):
-            price = stop if opened_by_stop or opened_by_limit or side * (opening - stop) > 0.0 else opening
+            price = stop if side * (since - stop) > 0.0 else since
             leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
                   price, True, BY_STOP if stop == account.stop else BY_TRAIL, room)  # fmt: skip
         elif reached:
+            price = account.target if side * (account.target - since) > 0.0 else since
             leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
-                  account.target, False, BY_TARGET, room)  # fmt: skip
+                  price, False, BY_TARGET, room)  # fmt: skip
     if account.quantity == 0.0:
         return
     best = bar[3] if opened_by_limit else favourable

@@ -17,10 +17,10 @@ from trademantra.research.optimise.study import StudyPlan, StudyResult
 
 RANGES = ("fast=3:15", "slow=10:60:5")
 
-# Holds while the close is above that of `length` bars ago.  A file `doom.json` beside it says what happens, once
-# each, when a trial of that length is run: {"13": "self"} kills the process that runs it, "parent" the one above.
+# Holds while the close is above that of `length` bars ago.  A file `doom-13` beside it says what happens, once, when a
+# trial of length 13 is run: a signal to the process that runs it (self), the one above it (parent), or to all (group).
 EVENT = """
-import json, os, signal
+import os, signal
 from pathlib import Path
 from trademantra.engine.events import EventStrategy
 from trademantra.engine.parameters import Parameter
@@ -39,10 +39,10 @@ class Follow(EventStrategy):
             return
         if words[0] == "raise":
             raise ZeroDivisionError("no such length")
-        process = os.getpid() if words[1] == "self" else os.getppid()
-        os.kill(process, getattr(signal, words[0]))
-        while words[1] == "self":
-            signal.pause()
+        if words[1] == "group":
+            os.killpg(os.getpgid(0), getattr(signal, words[0]))
+        else:
+            os.kill(os.getpid() if words[1] == "self" else os.getppid(), getattr(signal, words[0]))
 
     def on_bar(self, context, bar):
         length = int(self.values["length"])
