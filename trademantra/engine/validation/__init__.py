@@ -1,0 +1,1 @@
+"""Is a result real?  Walk-forward, cross-validation, Monte Carlo, overfitting statistics, causality and stability."""
