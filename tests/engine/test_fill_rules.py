@@ -123,9 +123,9 @@ def test_a_trailing_stop_of_average_ranges() -> None:
     assert fills_of(script, rules)[1] == (17, -10, 106, Reason.TRAIL)
 
 
-def test_an_atr_level_before_the_range_is_known_protects_nothing() -> None:
+def test_an_entry_whose_atr_stop_has_no_distance_yet_is_refused() -> None:
     script = script_of([(100, 101, 99, 100)] * 5 + [(50, 50, 40, 45)], {0: LONG})
-    assert fills_of(script, replace(RULES, stop=Level.parse("2atr"))) == [(1, 10, 100, Reason.ENTRY)]
+    assert fills_of(script, replace(RULES, stop=Level.parse("2atr"))) == []
 
 
 @pytest.mark.parametrize("bars", [1, 2, 4])

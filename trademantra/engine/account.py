@@ -576,6 +576,9 @@ def decide(
         want = -1
     if want == 0:
         return
+    if atr != atr and (rules.stop_kind == ATR or rules.trail_kind == ATR or rules.target_kind == ATR):
+        account.refused += 1  # the protection that the rules ask for has no distance yet
+        return
     if account.quantity * want < 0.0:
         account.exit_reason = BY_SIGNAL
     elif (

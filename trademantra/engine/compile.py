@@ -5,8 +5,8 @@ first-class function: the loops that take it as an argument are compiled once, f
 ever be, and a later process finds all of it in the cache (measured: 0.39 s for a whole process).
 
 numba looks only at the file in which a kernel stands to tell whether its cached code is out of date, not at the
-files of the parts that are linked into it.  So the cache folder is named by a hash of all sources of the engine: a
-change anywhere compiles anew, and stale code is never run.  It lies beside this file in `__pycache__`, under
+files of the parts that are linked into it.  So the cache folder is named by a hash of all sources of engine, charges
+and strategies: a change anywhere compiles anew, and stale code is never run.  It lies beside this file in `__pycache__`, under
 NUMBA_CACHE_DIR if that is set, or in the user's cache folder when the first is not writable.
 """
 
@@ -30,7 +30,11 @@ _KEPT_CACHES = 4
 
 def _cache_folder() -> Path:
     package = Path(__file__).parent
-    sources = [*sorted(package.rglob("*.py")), *sorted((package.parent / "markets" / "charges").glob("*.py"))]
+    beside = [package.parent / "markets" / "charges", package.parent / "strategies"]
+    sources = [
+        *sorted(package.rglob("*.py")),
+        *(each for folder in beside for each in sorted(folder.glob("*.py"))),
+    ]
     digest = hashlib.sha256()
     for source in sources:
         digest.update(source.name.encode())

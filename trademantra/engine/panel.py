@@ -115,6 +115,7 @@ class AllocationStrategy:
     warm_up: tuple[str, ...]
     state_size: int = 1
     least_instruments: int = 2
+    most_instruments: int = 100_000
     rules: TradingRules = field(default_factory=TradingRules)
 
     def values(self, given: Mapping[str, float]) -> dict[str, float]:
@@ -361,6 +362,11 @@ def run_allocation(
         raise InvalidValueError(
             f"strategy {strategy.name} needs at least {strategy.least_instruments} instruments, got {m}",
             hint="give --symbol several times",
+        )
+    if m > strategy.most_instruments:
+        raise InvalidValueError(
+            f"strategy {strategy.name} takes at most {strategy.most_instruments} instruments, got {m}",
+            hint=f"choose {strategy.most_instruments} with --symbol",
         )
     _refuse_other_rules(strategy, rules)
     rebalance = strategy.rebalances(n, values)

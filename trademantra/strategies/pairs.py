@@ -65,6 +65,7 @@ STRATEGY = AllocationStrategy(
     kernel=kernel,
     every="every",
     warm_up=("lookback",),
+    most_instruments=2,
     state_size=3,
     rules=TradingRules(allow_short=True),
 )
