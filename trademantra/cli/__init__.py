@@ -10,13 +10,17 @@ from trademantra import __version__
 from trademantra.cli import (
     backtest,
     charges,
+    check,
     data,
     instruments,
     library,
     main_job,
+    montecarlo,
+    optimise,
     sample,
     sessions,
     sweep,
+    walkforward,
 )
 from trademantra.core.errors import TradeMantraError
 
@@ -48,7 +52,10 @@ def root(
     """Options of every command: --debug shows the traceback of an error."""
 
 
-for area in (main_job, backtest, sweep, library, data, sample, instruments, sessions, charges):
+for area in (
+    main_job, backtest, sweep, optimise, walkforward, montecarlo, check, library, data, sample, instruments, sessions,
+    charges,
+):  # fmt: skip
     area.register(app)
 
 

@@ -1,6 +1,7 @@
 """`tm walkforward`: would choosing the best have worked?"""
 
 from collections.abc import Mapping
+from math import inf
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -375,8 +376,10 @@ def _show_judged(console: "Console", judged: _Judged) -> None:
         f"{percent(best.probability)} (95 % is convincing)",
         highlight=False,
     )
-    if best.track_record > best.sessions:
-        needed = f"{best.track_record:,.0f}" if best.track_record < 1e9 else "no number of"
+    if best.track_record == inf:
+        console.print("  it is not above luck: no track record would make it so", highlight=False)
+    elif best.track_record > best.sessions:
+        needed = f"{best.track_record:,.0f}"
         console.print(
             f"  {best.sessions:,} sessions are too few to say so: {needed} would do", highlight=False
         )
