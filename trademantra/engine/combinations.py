@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -111,6 +112,9 @@ def run_combinations(
     records = np.concatenate([each.record(market.bars_per_year, market.session_risk_free) for each in rules])
     parameters = np.array([[each[p.name] for p in strategy.parameters] for each in values], np.float64)
     capacity = n + 16 if record else 0
+    shares = min(m, workers or os.cpu_count() or 1)
+    # Waking threads that have nothing to do costs more than a single run does (measured: 2.4 ms against 0.5).
+    numba.set_num_threads(min(shares, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
     while True:
         accounts = np.zeros(m, ACCOUNT)
         levies = np.zeros((m, LEVY_COUNT))
@@ -122,7 +126,7 @@ def run_combinations(
             market.timeline.minute, market.timeline.ends, market.timeline.allowed, market.scale, plan.slot, plan.row,
             plan.parameters, plan.state, int(plan.row[-1]), plan.uses, parameters.reshape(m, -1),
             max(1, strategy.state_size), strategy.has_levels, score, records, market.charges, accounts, levies,
-            fills, trades, curve, min(m, workers or os.cpu_count() or 1),
+            fills, trades, curve, shares,
         )  # fmt: skip
         if not record:
             return Outcome(accounts, levies, fills, trades, curve)
