@@ -3,12 +3,13 @@
 from datetime import date, datetime
 from fractions import Fraction
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
 from trademantra.core.bar import Timeframe
-from trademantra.core.errors import InvalidValueError, NotFoundError
+from trademantra.core.errors import InvalidValueError, MissingFactError, NotFoundError
 from trademantra.core.time import IST, ist_ns
 from trademantra.data.adjust import AdjustmentEvent, AdjustmentEvents
 from trademantra.data.bar_file import SeriesInfo
@@ -163,3 +164,37 @@ def test_daily_bars_need_no_trading_hours(tmp_path: Path) -> None:
     assert len(prepare_run(RunSpec(sources=("TCS",)), store).given.bars["TCS"]) == 9
     weekly = prepare_run(RunSpec(sources=("TCS",), timeframe=Timeframe.parse("1w")), store).given.bars["TCS"]
     assert weekly.close.tolist() == [105.0, 108.0]
+
+
+def test_longer_bars_are_scaled_by_their_own_number_a_year(store: BarStore) -> None:
+    for text, expected in (("1d", 252.0), ("1w", 52.0), ("1mo", 12.0), ("3mo", 4.0)):
+        spec = RunSpec(sources=("TCS",), timeframe=Timeframe.parse(text))
+        assert prepare_run(spec, store).given.sessions_per_year == expected
+    assert prepare_run(RunSpec(sources=("INFY",)), store).given.sessions_per_year == 252.0
+
+
+def test_a_day_of_unknown_hours_matters_only_where_it_has_bars(tmp_path: Path) -> None:
+    """NSE held Muhurat trading on Sunday 2026-11-08; its hour is not known."""
+    store = BarStore(tmp_path / "bars")
+    series = Series.parse("NSE:INFY:1m")
+    store.append(series, minutes(date(2026, 11, 6), 30), INFO)
+    store.append(series, minutes(date(2026, 11, 9), 30), INFO)
+    assert len(prepare_run(RunSpec(sources=("INFY",)), store).given.bars["INFY"]) == 60
+    store.replace(series, minutes(date(2026, 11, 8), 5), INFO)
+    with pytest.raises(MissingFactError, match="2026-11-08"):
+        prepare_run(RunSpec(sources=("INFY",)), store)
+
+
+def test_times_of_a_file_are_those_of_the_named_exchange_and_a_wrong_zone_is_refused(
+    store: BarStore, tmp_path: Path
+) -> None:
+    file = tmp_path / "INFY.csv"
+    rows = [f"2024-10-07 09:{minute:02}:00,100,101,99,100.5,1000" for minute in range(15, 60)]
+    file.write_text("time,open,high,low,close,volume\n" + "\n".join(rows) + "\n")
+    prepared = prepare_run(RunSpec(sources=(str(file),), exchange="NSE"), store)
+    assert next(iter(prepared.given.timelines.values())).minute[0] == 0
+    assert any("Asia/Kolkata" in note for note in prepared.notes)
+    with pytest.raises(InvalidValueError, match="outside the trading hours"):
+        prepare_run(
+            RunSpec(sources=(str(file),), exchange="NSE", timezone=ZoneInfo("America/New_York")), store
+        )

@@ -26,6 +26,8 @@ def show(runs: "Sequence[tuple[BacktestResult, RunContext]]") -> None:
 def _show_one(console: "Console", result: "BacktestResult", context: "RunContext") -> None:
     from rich.table import Table
 
+    from trademantra.reports.rule_words import rules_in_words
+
     m = result.metrics
     parameters = ", ".join(f"{name}={value:g}" for name, value in result.parameters.items())
     console.print(f"[bold]{context.title}[/bold] ({result.strategy}) {parameters}", highlight=False)
@@ -66,11 +68,41 @@ def _show_one(console: "Console", result: "BacktestResult", context: "RunContext
     if result.levies:
         lines = ", ".join(f"{name} {money(amount)}" for name, amount in result.levies.items())
         console.print(f"costs by line: {lines}", highlight=False)
+    _show_open(console, result)
+    console.print(
+        "rules: " + "; ".join(f"{name}: {what}" for name, what in rules_in_words(result.rules)),
+        style="dim",
+        highlight=False,
+        markup=False,
+    )
+    if m.refused_entries:
+        console.print(
+            f"note: {m.refused_entries:,} entries were refused: the size rule gave less than one lot, margin did not "
+            "cover it, or a stop had no distance yet; see --cash, --size, --margin and --lot",
+            style="yellow",
+            highlight=False,
+            markup=False,
+        )
     console.print(
         f"session returns, {m.sessions_per_year:g} sessions a year, risk-free rate {m.risk_free_rate:.2%}",
         style="dim",
         highlight=False,
     )
+
+
+def _show_open(console: "Console", result: "BacktestResult") -> None:
+    """Positions that the run ended with: they are in the return, and not among the trades."""
+    from trademantra.reports.trades import open_positions
+
+    held = open_positions(result)
+    if held:
+        unrealised = result.metrics.final_equity - result.rules.cash - float(result.trades["net"].sum())
+        what = "position" if len(held) == 1 else "positions"
+        console.print(
+            f"open at the end: {len(held)} {what}, unrealised {money(unrealised)} after the costs of entering",
+            highlight=False,
+            markup=False,
+        )
 
 
 def _show_many(console: "Console", runs: "Sequence[tuple[BacktestResult, RunContext]]") -> None:

@@ -27,16 +27,19 @@ def strategies(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """The strategies that come with the product."""
-    from trademantra.strategies.registry import load_strategy, strategy_names
+    from trademantra.strategies.registry import load_strategy, load_strategy_file, strategy_names
 
-    chosen = [load_strategy(each) for each in ([name] if name else strategy_names())]
+    if name is not None and name.endswith(".py"):
+        chosen = [load_strategy_file(name)]
+    else:
+        chosen = [load_strategy(each) for each in ([name] if name else strategy_names())]
     if as_json:
         import json
 
         typer.echo(json.dumps([_described(each) for each in chosen], indent=1))
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     console = Console(emoji=False)
     if name:
@@ -48,13 +51,12 @@ def strategies(
         )
         console.print(_parameters(one.parameters))
         return
-    table = Table("name", "title", "kind", "market", "parameters")
+    table = Table(Column("name", no_wrap=True), "title", "kind", "parameters")
     for one in chosen:
         table.add_row(
             one.name,
             one.title,
             _kind(one),
-            one.market,
             ", ".join(f"{p.name} {p.default:g}" for p in one.parameters),
         )
     console.print(table)
@@ -110,7 +112,7 @@ def indicators(
         typer.echo(json.dumps(described, indent=1))
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     console = Console(emoji=False)
     if name:
@@ -119,7 +121,7 @@ def indicators(
         console.print(only.source, style="dim", highlight=False, markup=False)
         console.print(_parameters(only.parameters))
         return
-    table = Table("name", "title", "parameters", "outputs")
+    table = Table(Column("name", no_wrap=True), "title", "parameters", "outputs")
     for one in chosen:
         table.add_row(
             one.name,
@@ -180,7 +182,7 @@ def _values(
     from rich.console import Console
     from rich.table import Table
 
-    view = Table("time", title=f"{prepared.series[0]}: {INDICATORS[name].title}")
+    view = Table("time", title=f"{prepared.series[0]}, {prepared.timeframe}: {INDICATORS[name].title}")
     for key in columns:
         view.add_column(key, justify="right")
     for i, when in zip(shown, times, strict=True):

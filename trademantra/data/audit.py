@@ -16,10 +16,9 @@ from trademantra.data.adjust import AdjustmentEvent
 from trademantra.data.quality import Fault, QualityLimits, QualityReport, check
 from trademantra.data.resample import Session, daily_spans, utc_day_spans
 from trademantra.data.series import Series
-from trademantra.data.spans import closing_auctions
+from trademantra.data.spans import closing_auctions, known_sessions
 from trademantra.data.store import BarStore, Entry
 from trademantra.engine.bars import Bars
-from trademantra.markets.sessions import sessions_between
 
 _AROUND_THE_CLOCK = frozenset({Exchange.BINANCE, Exchange.COINBASE, Exchange.WAZIRX})
 _CONTRACT = re.compile(
@@ -57,7 +56,7 @@ def audit(store: BarStore, entry: Entry) -> Audit:
     remarks: list[str] = []
     for instrument in _readings(entry.series):
         try:
-            sessions, auctions = _sessions(instrument, first, last, entry)
+            sessions, auctions, unknown = _sessions(instrument, first, last, entry)
         except (MissingFactError, InvalidValueError) as error:
             remarks.append(f"missing days and bars outside sessions were not looked for: {error.message}")
             continue
@@ -66,7 +65,9 @@ def audit(store: BarStore, entry: Entry) -> Audit:
         report = check(
             bars, entry.series.timeframe, sessions, auctions=auctions, events=events, zone=zone, limits=limits
         )
-        return Audit(entry, report, ())
+        return Audit(
+            entry, report, tuple(f"{day} was not checked: its trading hours are not known" for day in unknown)
+        )
     own = _own_days(bars, zone)
     report = check(bars, entry.series.timeframe, own, events=events, zone=zone, limits=limits)
     return Audit(entry, _without_calendar(report), tuple(dict.fromkeys(remarks)) or (_NO_CALENDAR,))
@@ -111,11 +112,12 @@ def _events(store: BarStore, series: Series) -> tuple[AdjustmentEvent, ...]:
 
 def _sessions(
     instrument: Instrument, first: date, last: date, entry: Entry
-) -> tuple[tuple[Session, ...], tuple[Session, ...]]:
+) -> tuple[tuple[Session, ...], tuple[Session, ...], tuple[date, ...]]:
+    """Sessions, their closing auctions, and the trading days whose hours are not known."""
     if instrument.exchange in _AROUND_THE_CLOCK:
-        return _around_the_clock(entry), ()
-    found = sessions_between(first, last, instrument)
-    return found, closing_auctions(found)
+        return _around_the_clock(entry), (), ()
+    found, unknown = known_sessions(instrument, first, last)
+    return found, closing_auctions(found), unknown
 
 
 def _around_the_clock(entry: Entry) -> tuple[Session, ...]:

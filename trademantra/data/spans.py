@@ -3,13 +3,40 @@
 from collections.abc import Sequence
 from datetime import date
 
+from trademantra.core.errors import MissingFactError
 from trademantra.core.instrument import Instrument
 from trademantra.data.resample import SessionSpan
+from trademantra.markets.sessions.calendar import trading_days_between
 from trademantra.markets.sessions.overrides import NO_OVERRIDES, Overrides
 from trademantra.markets.sessions.phases import Phase, Session
-from trademantra.markets.sessions.schedule import sessions_between
+from trademantra.markets.sessions.schedule import session_on, sessions_between
 
 _CLOSING_AUCTION = frozenset({Phase.CAS_REFERENCE, Phase.CAS_ENTRY, Phase.CAS_LIMIT_ONLY, Phase.CAS_MATCHING})
+
+
+def known_sessions(
+    instrument: Instrument, first: date, last: date, *, overrides: Overrides = NO_OVERRIDES
+) -> tuple[tuple[Session, ...], tuple[date, ...]]:
+    """Sessions from `first` to `last`, and the trading days among them whose hours no table knows.
+
+    Errors: `MissingFactError` for years without a holiday list; an hour that is not known is no error here.
+    """
+    try:
+        return sessions_between(first, last, instrument, overrides=overrides), ()
+    except MissingFactError:
+        pass
+    days = trading_days_between(first, last, instrument.exchange, instrument.segment, overrides=overrides)
+    found: list[Session] = []
+    unknown: list[date] = []
+    for day in days:
+        try:
+            session = session_on(day, instrument, overrides=overrides)
+        except MissingFactError:
+            unknown.append(day)
+            continue
+        if session is not None:
+            found.append(session)
+    return tuple(found), tuple(unknown)
 
 
 def spans_for(
@@ -22,7 +49,11 @@ def spans_for(
     price is the day's close.  Intraday bars do not mix the two; a day bar takes both.
     Errors: `MissingFactError` for years without a holiday list, as `sessions_between`.
     """
-    sessions = sessions_between(first, last, instrument, overrides=overrides)
+    return spans_of(sessions_between(first, last, instrument, overrides=overrides))
+
+
+def spans_of(sessions: Sequence[Session]) -> tuple[SessionSpan, ...]:
+    """The spans of these sessions; see `spans_for`."""
     continuous = [
         SessionSpan(session.trade_date, *window) for session in sessions for window in session.continuous
     ]

@@ -13,14 +13,14 @@ from trademantra.core.bar import Timeframe
 from trademantra.core.errors import InvalidValueError, MissingFactError, NotFoundError
 from trademantra.core.instrument import Exchange, Instrument, InstrumentKind, Segment
 from trademantra.core.order import Product
-from trademantra.core.time import datetime_of, ns_of
+from trademantra.core.time import NANOSECONDS_PER_DAY, datetime_of, ns_of
 from trademantra.data.find import find_all, find_one
 from trademantra.data.imports.importer import ImportJob, run
 from trademantra.data.imports.model import ImportOptions
 from trademantra.data.imports.reading import Plan
 from trademantra.data.resample import Outside, SessionSpan, daily_spans, resample
 from trademantra.data.series import zone_of
-from trademantra.data.spans import spans_for
+from trademantra.data.spans import known_sessions, spans_of
 from trademantra.data.store import BarStore, Entry
 from trademantra.engine.backtest import BacktestInput
 from trademantra.engine.bars import Bars, Float64Array
@@ -124,7 +124,7 @@ def prepare_run(spec: RunSpec, store: BarStore) -> Prepared:
             bars,
             timelines,
             charges,
-            sessions_per_year=_AROUND_THE_CLOCK if _never_closes(exchange) else _TRADING_DAYS,
+            sessions_per_year=_sessions_per_year(exchange, timeframe),
             risk_free_rate=spec.risk_free_rate,
             benchmark=benchmark,
         ),
@@ -132,7 +132,7 @@ def prepare_run(spec: RunSpec, store: BarStore) -> Prepared:
         timeframe,
         product,
         tuple(dict.fromkeys(notes)),
-        zone_of_run(exchange),
+        spec.timezone if exchange == NO_EXCHANGE and spec.timezone else zone_of_run(exchange),
         _CURRENCIES.get(exchange, "INR"),
     )
 
@@ -181,24 +181,25 @@ def _read_file(
     """Put the bars of a file into a store of this run alone.
 
     What the file leaves open is settled without asking, since nothing is kept: a file of no exchange counts its days
-    in the zone of its times, times without a zone are UTC, and a file without symbols is named by itself.  All of it
-    is told in the notes.
+    in the zone of its times, times without a zone are the exchange's (UTC where none is named), and a file without
+    symbols is named by itself.  All of it is told in the notes.
     """
 
     def remember(plan: Plan) -> None:
         if plan.layout.stamps.kind.needs_zone and spec.timezone is None:
             notes.append(
-                f"{file.name}: its times have no zone and are read as UTC; --timezone says otherwise"
+                f"{file.name}: its times have no zone and are read as {zone.key}; --timezone says otherwise"
             )
         if plan.layout.exchange == NO_EXCHANGE:
             notes.append(
                 f"{file.name}: no exchange is named, so every day is one session; --exchange says otherwise"
             )
 
+    zone = spec.timezone or (zone_of_run(spec.exchange) if spec.exchange else ZoneInfo("UTC"))
     named = spec.symbols[0] if alone and len(spec.symbols) == 1 else file.name.split(".")[0]
     options = ImportOptions(
         exchange=spec.exchange,
-        timezone=spec.timezone or ZoneInfo("UTC"),
+        timezone=zone,
         only=spec.symbols,
         exchange_if_unnamed=NO_EXCHANGE,
         symbol_if_unnamed=named.upper(),
@@ -286,6 +287,11 @@ def _one(spec: RunSpec, store: BarStore, entry: Entry, notes: list[str]) -> tupl
         offset = datetime_of(int(bars.ts[0]), zone).utcoffset() or timedelta()
         return bars, by_days(bars.ts, int(offset.total_seconds()) * 1_000_000_000)
     inside = resample(bars, series.timeframe, series.timeframe, spans, outside=Outside.DROP)
+    if 2 * len(inside) < len(bars):
+        raise InvalidValueError(
+            f"{series}: {len(bars) - len(inside):,} of {len(bars):,} bars lie outside the trading hours of {series.exchange}",
+            hint="state the zone of the times with --timezone, or another --exchange",
+        )
     if len(inside) < len(bars):
         notes.append(f"{series}: {len(bars) - len(inside)} bars outside trading hours were left out")
     if timeframe != series.timeframe:
@@ -318,7 +324,16 @@ def _spans(
     if exchange != SYNTHETIC and exchange not in (*(e.value for e in _INDIAN), Exchange.MCX.value):
         return None
     first, last = _days([bars], zone)
-    return spans_for(instrument_of(exchange, symbol, segment), first, last)
+    sessions, unknown = known_sessions(instrument_of(exchange, symbol, segment), first, last)
+    for day in unknown:
+        begin = ns_of(datetime.combine(day, datetime.min.time(), zone))
+        if len(bars.between(begin, begin + NANOSECONDS_PER_DAY)):
+            raise MissingFactError(
+                "special_sessions",
+                f"the hours of {exchange} on {day}, a day on which {symbol} has bars",
+                hint="leave the day out with --from and --to, or use daily bars",
+            )
+    return spans_of(sessions)
 
 
 def instrument_of(exchange: str, symbol: str, segment: Segment) -> Instrument:
@@ -363,6 +378,12 @@ def _never_closes(exchange: str) -> bool:
     return exchange in (Exchange.BINANCE.value, Exchange.COINBASE.value, Exchange.WAZIRX.value)
 
 
+def _sessions_per_year(exchange: str, timeframe: Timeframe) -> float:
+    """Sessions a year, or bars a year where a bar is longer than a day."""
+    days = _AROUND_THE_CLOCK if _never_closes(exchange) else _TRADING_DAYS
+    return {"d": days, "w": 52.0, "mo": 12.0}.get(timeframe.unit, days * timeframe.count) / timeframe.count
+
+
 def _costs(text: str) -> tuple[str, Product | None]:
     """Broker and product of `zerodha:MIS`; no product for `none` and `flat:RATE`."""
     broker, _, product = text.partition(":")
@@ -399,6 +420,8 @@ def _charges(
         notes.append("no costs: real trades pay brokerage and taxes, see --costs")
         return None
     at = Exchange.NSE if exchange == SYNTHETIC or exchange not in list(Exchange) else Exchange(exchange)
+    if at.value != exchange:
+        notes.append(f"charges are those of {at}")
     segment = spec.segment
     if _never_closes(exchange):
         segment = Segment.CRYPTO_SPOT
