@@ -9,7 +9,7 @@ import typer
 from trademantra.core.errors import InvalidValueError, NotFoundError
 
 if TYPE_CHECKING:
-    from trademantra.markets.charges.note import ContractNote
+    from trademantra.markets.charges.note import ChargeDetail, ContractNote
 
 _EPILOG = (
     'Example: echo \'{"broker":"zerodha","trade_date":"2026-11-20","orders":[{"exchange":"NSE",'
@@ -76,7 +76,7 @@ def _print(note: "ContractNote") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from trademantra.markets.charges.json_form import note_object, plain_amount
+    from trademantra.markets.charges.json_form import note_object
 
     texts = note_object(note)
     table = Table(
@@ -88,15 +88,20 @@ def _print(note: "ContractNote") -> None:
     table.add_column("how")
     for levy in note.lines:
         parts = [d for d in note.details if d.levy is levy]
-        how = "; ".join(
-            f"{d.table.replace('_', ' ')}: "
-            + (
-                f"{plain_amount(d.rate * 100)}% of {plain_amount(d.counted_on)}"
-                if d.rate
-                else plain_amount(d.amount)
-            )
-            + ("" if d.confidence in ("high", "user") else f" [{d.confidence}]").replace("[", r"\[")
-            for d in parts
-        )
+        how = "; ".join(_how(part) for part in parts).replace("[", r"\[")
         table.add_row(levy.value, texts[levy.value], how)
     Console(emoji=False).print(table)
+
+
+def _how(part: "ChargeDetail") -> str:
+    """Where a part of a line comes from, in words; the confidence of a rate that is not sure stands behind it."""
+    from trademantra.markets.charges.json_form import plain_amount
+
+    doubt = "" if part.confidence in ("high", "user") else f" [{part.confidence}]"
+    what = plain_amount(part.amount)
+    if part.rate and part.base.is_per_order:
+        orders = plain_amount(part.counted_on)
+        what = f"{plain_amount(part.rate * 100)}% of each of {orders} orders, within floor and cap: {what}"
+    elif part.rate:
+        what = f"{plain_amount(part.rate * 100)}% of {plain_amount(part.counted_on)}"
+    return f"{part.table.replace('_', ' ')}: {what}{doubt}"
