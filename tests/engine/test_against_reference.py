@@ -47,13 +47,13 @@ def assert_equal(outcome: Outcome, reference: ReferenceEngine, rules: TradingRul
     assert abs(account["costs"] - sum(fill.costs for fill in reference.fills)) <= 1e-9 * scale
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(small_scripts(), trading_rules(), CHARGES)
 def test_small(script: Script, rules: TradingRules, charges: ChargeRules) -> None:
     assert_equal(script.run(rules, charges), script.reference(rules, charges), rules)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(long_scripts((40, 60, 60, 511, 512, 513, 700, 1_025)), trading_rules(), CHARGES)
 def test_long(script: Script, rules: TradingRules, charges: ChargeRules) -> None:
     assert_equal(script.run(rules, charges), script.reference(rules, charges), rules)

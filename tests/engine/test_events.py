@@ -92,8 +92,8 @@ def test_events_and_signals_fill_alike(script: Script, rules: TradingRules, char
     assert_same_as_signals(script, rules, charges)
 
 
-@settings(max_examples=25, deadline=None)
-@given(long_scripts((300, 1_025)), trading_rules(), CHARGES)
+@settings(max_examples=60, deadline=None)
+@given(long_scripts((60, 300, 1_025)), trading_rules(), CHARGES)
 def test_events_and_signals_fill_alike_over_quiet_stretches(
     script: Script, rules: TradingRules, charges: ChargeRules
 ) -> None:
@@ -343,3 +343,20 @@ def test_a_portfolio_keeps_one_cash() -> None:
             last[j] = float(one.close[at[0]]) if len(at) else last[j]
         assert equity == pytest.approx(cash + sum(q * last[j] for j, q in held.items() if abs(q) > 1e-9))
     assert len(outcome.fills) > 20
+
+
+@pytest.mark.parametrize(("margin", "most"), [(1.0, 1.0), (0.2, 5.0)])
+def test_members_of_a_portfolio_share_its_margin(margin: float, most: float) -> None:
+    """Each asks for all of equity; together they hold no more than the margin allows."""
+    bars = bars_of([FLAT] * 6)
+
+    class Greedy(Plain):
+        def on_bar(self, context: Context, bar: BarView) -> None:
+            context.buy(bar.symbol)
+
+    rules = replace(RULES, margin=margin, size=Size.parse(f"equity:{0.7 * most}"), max_entries=3)
+    outcome = run(Greedy(), dict.fromkeys(("ONE", "TWO", "THREE"), bars), rules)
+    held = float(outcome.fills["quantity"].sum()) * 100.0
+    assert held == pytest.approx(most * rules.cash)
+    assert outcome.fills["instrument"].tolist() == [0, 1]
+    assert outcome.refused > 0
