@@ -250,7 +250,12 @@ def _write(out: Path, result: "StudyResult") -> None:
     replace_file(out.absolute(), buffer.getvalue())
 
 
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value == int(value) else f"{value:.4g}"
+
+
 def _show(result: "StudyResult", top: int) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
@@ -265,15 +270,19 @@ def _show(result: "StudyResult", top: int) -> None:
         else f"best by {plan.objectives[0]}"
     )
     refused = f", {result.refused:,} refused by the strategy" if result.refused else ""
-    table = Table(title=f"{result.name}: {what}, of {len(result):,} trials{refused}")
+    table = Table(
+        title=f"{result.name}: {what}, of {len(result):,} trials{refused}",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
     shown = dict.fromkeys((*plan.objectives, "total_return", "sharpe", "max_drawdown", "trades"))
     table.add_column("trial", justify="right")
     for name in (*(axis.name for axis in plan.space), *shown):
-        table.add_column(name.replace("_", " "), justify="right")
+        table.add_column(name.replace("_", " "), justify="right", overflow="fold")
     fractions = ("total_return", "cagr", "max_drawdown", "win_rate", "volatility", "exposure")
     for position in best[:top]:
         row = result.row(position)
-        cells = [str(result.numbers[position]), *(f"{row[axis.name]:g}" for axis in plan.space)]
+        cells = [str(result.numbers[position]), *(_short(row[axis.name]) for axis in plan.space)]
         for name in shown:
             whole = name in ("trades", "longest_losing_run")
             value = row[name]

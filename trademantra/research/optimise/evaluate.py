@@ -184,6 +184,10 @@ class Runner:
             try:
                 metrics = backtest(self.strategy, self.given, chosen, rules).metrics
             except InvalidValueError as error:
+                if error.__cause__ is not None:  # something in the strategy broke; a refusal has no cause
+                    raise InvalidValueError(
+                        f"{error.message} with {self._shown(point)}", hint=error.hint
+                    ) from error
                 reasons[place] = error.message
             except Exception as error:
                 raise self._raised(error, point) from error
@@ -191,12 +195,14 @@ class Runner:
                 scores[place] = [getattr(metrics, name) for name in SCORES]
         return Outcome(scores, tuple(reasons))
 
+    def _shown(self, point: Point) -> str:
+        return ", ".join(f"{name}={value:g}" for name, value in zip(self.names, point, strict=True))
+
     def _raised(self, error: Exception, point: Point) -> InvalidValueError:
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        at = ", ".join(f"{name}={value:g}" for name, value in zip(self.names, point, strict=True))
         return InvalidValueError(
             f"strategy {self.strategy.name} raised {type(error).__name__}: {error} "
-            f"({Path(frame.filename).name}, line {frame.lineno}) with {at}",
+            f"({Path(frame.filename).name}, line {frame.lineno}) with {self._shown(point)}",
             hint="finished trials are kept; mend the strategy and start a new study",
         )
 

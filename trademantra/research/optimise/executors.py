@@ -3,8 +3,10 @@
 This module imports nothing heavy: a worker process reads it before it knows how many threads it may use.
 """
 
+import logging
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import threading
@@ -22,9 +24,10 @@ if TYPE_CHECKING:
 
     from trademantra.research.optimise.evaluate import Fault, Outcome, Runner, Slice
 
-_DEATHS = 3  # in a row, with no slice finished in between: then it is the slice that kills
+_DEATHS = 2  # in a row, with no slice finished in between: then it is the slice that kills
 _RETRIES = 3
-_SECONDS_TO_CONNECT = 20
+_SECONDS_TO_CONNECT = 10
+_SECONDS_OF_PATIENCE = 15  # without any result, before the workers are counted again
 
 
 class Executor(Protocol):
@@ -145,35 +148,47 @@ class Cluster:
     """Workers of a Dask scheduler.  Dask itself moves the slices of a dead worker to the others."""
 
     def __init__(self, address: str) -> None:
+        self._address = address
         self._client = _client(address)
-        known = self._client.scheduler_info(n_workers=-1)["workers"]
-        if not known:
+        try:
+            known = self._check_workers()
+        except InvalidValueError:
             self._client.close()  # type: ignore[no-untyped-call]  # so is most of Dask's client
-            raise InvalidValueError(
-                f"no workers are connected to {address}",
-                hint=f"start some: dask worker {address} --nthreads 1",
-            )
+            raise
         self.workers = len(known)
-        self.threads = min(int(each["nthreads"]) for each in known.values())
+        self.threads = min(each["nthreads"] for each in known.values())
 
     def run(self, slices: Sequence["Slice"]) -> Iterator[tuple["Slice", "Outcome | Fault"]]:
         from distributed import KilledWorker
         from distributed import as_completed as completed
-        from distributed.client import FutureCancelledError
 
-        futures = {
-            self._client.submit(run_alone, each, pure=False, retries=_RETRIES): each for each in slices
-        }
+        left = {self._client.submit(run_alone, each, pure=False, retries=_RETRIES): each for each in slices}
         try:
-            for future in completed(list(futures)):  # type: ignore[no-untyped-call]
-                yield futures.pop(future), future.result()
-        except (KilledWorker, FutureCancelledError, OSError) as error:
-            raise InvalidValueError(
-                f"the cluster gave up: {error}", hint="finished trials are kept; go on with --resume"
-            ) from error
+            while left:
+                try:
+                    for future, outcome in completed(  # type: ignore[no-untyped-call]
+                        list(left), with_results=True, loop=self._client.loop, timeout=_SECONDS_OF_PATIENCE
+                    ):
+                        if isinstance(outcome, BaseException):  # the scheduler is gone
+                            raise _gave_up(outcome)
+                        yield left.pop(future), outcome
+                except TimeoutError:  # a long trial, or nobody left to run it
+                    self._check_workers()
+        except (KilledWorker, OSError) as error:
+            raise _gave_up(error) from error
         finally:
-            if futures:
-                self._client.cancel(list(futures), force=True)  # type: ignore[no-untyped-call]
+            if left:
+                self._client.cancel(list(left), force=True)  # type: ignore[no-untyped-call]
+
+    def _check_workers(self) -> "dict[str, dict[str, int]]":
+        """What the scheduler knows of its workers.  Errors: `InvalidValueError` when there are none."""
+        known: dict[str, dict[str, int]] = self._client.scheduler_info(n_workers=-1)["workers"]
+        if not known:
+            raise InvalidValueError(
+                f"no workers are connected to {self._address}",
+                hint=f"start some: dask worker {self._address} --nthreads 1; finished trials are kept",
+            )
+        return known
 
     def __enter__(self) -> Self:
         return self
@@ -182,6 +197,13 @@ class Cluster:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._client.close()  # type: ignore[no-untyped-call]
+
+
+def _gave_up(error: BaseException) -> InvalidValueError:
+    return InvalidValueError(
+        f"the cluster gave up: {str(error).partition(chr(10))[0]}",
+        hint="finished trials are kept; go on with --resume",
+    )
 
 
 def run_alone(task: "Slice") -> "Outcome | Fault":
@@ -198,6 +220,8 @@ def _turn() -> threading.Lock:
 
 
 def _client(address: str) -> "Client":
+    if not re.fullmatch(r"(tcp|tls)://\S+:\d+", address):
+        raise InvalidValueError(f"{address!r} is no address", hint="write --cluster tcp://HOST:8786")
     try:
         from distributed import Client
     except ImportError as error:
@@ -205,6 +229,8 @@ def _client(address: str) -> "Client":
             "--cluster needs Dask",
             hint=".venv/bin/python -m uv pip install -r pyproject.toml --extra cluster",
         ) from error
+    for name in ("distributed.client", "distributed.utils", "distributed.core", "tornado.application"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # their troubles become errors of ours
     try:
         return Client(address, timeout=_SECONDS_TO_CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:

@@ -74,7 +74,7 @@ def optimise(
     )
     size = batch_size(plan.method, plan.batch, plan.total)
     with only_runner(path):
-        if not resume:
+        if not resume and not _is_untouched(path):
             create_study(path, identity | {"batch size": str(size)}, command)
         with closing(TrialStore(path)) as store:
             if plan.batch is None:
@@ -99,7 +99,21 @@ def optimise(
                 finally:
                     with suppress(OSError):
                         job.input.unlink(missing_ok=True)
-            return _result(name, plan, data, store, work.reused, interrupted, path)
+            result = _result(name, plan, data, store, work.reused, interrupted, path)
+    if len(result) and result.refused == len(result) and not interrupted:
+        raise InvalidValueError(
+            f"all {len(result):,} trials were refused, the first: {result.reasons[0]}",
+            hint="change the ranges (--vary), the period or the instruments, under another --study name",
+        )
+    return result
+
+
+def _is_untouched(path: Path) -> bool:
+    """Whether there is a study without one finished trial: its first start failed, and the next is as good."""
+    if not path.exists():
+        return False
+    with closing(TrialStore(path)) as store:
+        return store.count() == store.count(TrialState.WAITING)
 
 
 class _Work:

@@ -39,7 +39,7 @@ class Axis:
 
     def value(self, position: int) -> float:
         """The value at a position of a stepped axis."""
-        return self.choices[position] if self.choices else round(self.low + self.step * position, 10)
+        return float(self.choices[position] if self.choices else round(self.low + self.step * position, 10))
 
     def position(self, value: float) -> int:
         """The position of a value of a stepped axis."""

@@ -25,6 +25,7 @@ Identity: TypeAlias = Mapping[str, str]
 _SUFFIX = ".sqlite3"
 _VERSION = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _SCHEMA = f"""
 CREATE TABLE study (
     identity TEXT NOT NULL,   -- JSON object
@@ -215,17 +216,22 @@ def same_study(store: TrialStore, name: str, now: Identity) -> None:
     differing = [what for what in now if then.get(what) != now[what]]
     if not differing:
         return
-    words = "; ".join(
-        f"{what} {_shown(then.get(what, 'none'))}, now {_shown(now[what])}" for what in differing
-    )
+    words = "; ".join(_difference(what, then.get(what, "none"), now[what]) for what in differing)
     raise DataConflictError(
         f"study {name} was made with other {' and '.join(differing)} ({words}): its trials would not compare",
-        hint="resume it with what it was made with, or begin another with --study NAME",
+        hint=f"begin another with --study NAME; this one was begun with: {store.command or 'Python'}",
     )
 
 
-def _shown(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _difference(what: str, then: str, now: str) -> str:
+    """Old and new, in few words: digests cut short, of objects only the fields that changed."""
+    if _DIGEST.fullmatch(now):
+        then, now = then[:8], now[:8]
+    elif then.startswith("{") and now.startswith("{"):
+        old, new = json.loads(then), json.loads(now)
+        names = [name for name in old.keys() | new.keys() if old.get(name) != new.get(name)]
+        then, now = (", ".join(f"{name}={each.get(name)}" for name in sorted(names)) for each in (old, new))
+    return f"{what} {then}, now {now}"
 
 
 def _connect(path: Path, *, wal: bool = True) -> sqlite3.Connection:
