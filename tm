@@ -22,6 +22,10 @@ VENV = ROOT / ".venv"
 WINDOWS = os.name == "nt"
 PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
 STAMP = VENV / "installed.json"
+LOCK = VENV / ".installing"
+UNDER_WAY = VENV / ".under-way"
+# A folder of data may hold a random.py or a trademantra/: modules come from the environment alone.
+OWN_MODULES = ("-P",)
 BOOTSTRAP = "requirements-uv.txt"
 MAIN = "requirements.txt"
 DEV = "requirements-dev.txt"
@@ -43,7 +47,7 @@ def main() -> int:
         install(MAIN)
         return lock()
     install(MAIN)
-    return run_or_become([str(PYTHON), "-m", "trademantra", command, *rest])
+    return run_or_become([str(PYTHON), *OWN_MODULES, "-m", "trademantra", command, *rest])
 
 
 def test(arguments: list[str]) -> int:
@@ -91,10 +95,16 @@ def install(*files: str) -> None:
     """Bring .venv up to `files`.  The stamp holds the hash of what is installed: equal means nothing to do."""
     if up_to_date(files):
         return
-    VENV.mkdir(exist_ok=True)
+    try:
+        VENV.mkdir(exist_ok=True)
+    except OSError as error:
+        fail(f"cannot make {VENV}: {error.strerror}; the checkout must be writable, and .venv a folder")
     with only_one_installer():
         if up_to_date(files):  # another process did it while this one waited
             return
+        if UNDER_WAY.exists():  # an earlier install was cut off: what it left cannot be trusted
+            empty_environment()
+        UNDER_WAY.touch()
         if not works():
             print("tm: making .venv", file=sys.stderr, flush=True)
             import venv
@@ -103,23 +113,37 @@ def install(*files: str) -> None:
         installed = read_stamp()
         if installed.get(BOOTSTRAP) != digest(BOOTSTRAP):
             print("tm: installing uv", file=sys.stderr, flush=True)
-            checked([str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+            checked([str(PYTHON), *OWN_MODULES, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
                      "--require-hashes", "-r", BOOTSTRAP], BOOTSTRAP)  # fmt: skip
         for name in files:
             if installed.get(name) != digest(name):
                 print(f"tm: installing {name} (once; a minute or two)", file=sys.stderr, flush=True)
-                checked([str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode",
+                checked([str(PYTHON), *OWN_MODULES, "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode",
                          "--require-hashes", "--python", str(PYTHON), "-r", name], name)  # fmt: skip
         make_importable()
         done = {name: digest(name) for name in (BOOTSTRAP, *files)}
         write_stamp({**installed, **done, "root": str(ROOT)})
+        UNDER_WAY.unlink()
 
 
 def up_to_date(files: tuple[str, ...]) -> bool:
     installed = read_stamp()
-    return installed.get("root") == str(ROOT) and all(
-        installed.get(name) == digest(name) for name in (BOOTSTRAP, *files)
+    return (
+        PYTHON.exists()
+        and installed.get("root") == str(ROOT)
+        and all(installed.get(name) == digest(name) for name in (BOOTSTRAP, *files))
     )
+
+
+def empty_environment() -> None:
+    """Remove all of .venv but the lock that is held."""
+    import shutil
+
+    for entry in VENV.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != LOCK.name:
+            entry.unlink()
 
 
 def works() -> bool:
@@ -167,7 +191,7 @@ def digest(name: str) -> str:
 @contextlib.contextmanager
 def only_one_installer():
     """Two `./tm` at once: the second waits for the first to finish installing."""
-    with open(VENV / ".installing", "w", encoding="utf-8") as file:
+    with open(LOCK, "w", encoding="utf-8") as file:
         if WINDOWS:
             import msvcrt
 
@@ -192,7 +216,7 @@ def checked(words: list[str], name: str) -> None:
 
 
 def uv(*words: str) -> int:
-    return subprocess.call([str(PYTHON), "-m", "uv", *words], cwd=ROOT)
+    return subprocess.call([str(PYTHON), *OWN_MODULES, "-m", "uv", *words], cwd=ROOT)
 
 
 def run_or_become(words: list[str]) -> int:

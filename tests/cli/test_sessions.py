@@ -184,3 +184,10 @@ def test_rubbish_is_an_error_that_helps(
 ) -> None:
     with pytest.raises(error, match=message):
         run(app, *words)
+
+
+def test_a_share_of_which_the_auction_is_not_known_is_not_promised_the_later_end(app: typer.Typer) -> None:
+    told = run(app, "phase", "2026-11-20T11:00", "PFC")
+    assert "until Fri 2026-11-20 15:15 IST, then not known" in told
+    assert "15:30" in told
+    assert "15:30 IST, then" in run(app, "phase", "2026-11-20T11:00", "PFC", "--no-closing-auction")

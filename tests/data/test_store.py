@@ -380,3 +380,18 @@ def test_two_writers_of_one_series_do_not_lose_each_others_bars(tmp_path):
     for writer in writers:
         writer.join()
     assert same(BarStore(tmp_path).read(SERIES), changed)
+
+
+def test_one_damaged_file_hides_no_other_series(tmp_path: Path) -> None:
+    store = BarStore(tmp_path / "bars")
+    for name in ("NSE:AAA:1d", "NSE:BBB:1d"):
+        one = Bars.of([1_700_000_000_000_000_000], [1.0], [1.0], [1.0], [1.0], [1.0])
+        store.append(Series.parse(name), one)
+    [file] = (store.root / Series.parse("NSE:AAA:1d").path).glob("*.parquet")
+    file.write_bytes(file.read_bytes()[:50])
+    damaged: list[BadInputError] = []
+    assert [str(entry.series) for entry in store.series(damaged)] == ["NSE:BBB:1d"]
+    assert len(damaged) == 1
+    assert str(file) in damaged[0].message
+    with pytest.raises(BadInputError):
+        store.series()

@@ -74,4 +74,13 @@ def main() -> NoReturn:
         sys.exit(USER_ERROR)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except OSError as error:
+        if debug:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        typer.secho(f"tm: {place}{error.strerror or error}", err=True, fg="red")
+        typer.echo(
+            "    check the path, its permissions and the free space; nothing half-written was left", err=True
+        )
+        sys.exit(USER_ERROR)
     sys.exit(0)

@@ -122,12 +122,16 @@ def run_each(options: o.RunOptions) -> "list[tuple[BacktestResult, RunContext]]"
     announce_compilation()
     from dataclasses import replace
 
+    from trademantra.core.order import Product
     from trademantra.engine.backtest import backtest as run
     from trademantra.engine.strategy import SignalStrategy
 
     strategy = options.load_strategy()
     prepared = options.prepare(strategy)
     rules = options.rules(strategy, prepared)
+    if prepared.product in (Product.CNC, Product.MTF) and rules.allow_short:
+        note = f"{prepared.product} cannot be sold short overnight in India: shorts of this run are not possible live"
+        prepared = replace(prepared, notes=(*prepared.notes, note))
     inputs = [prepared.given]
     if isinstance(strategy, SignalStrategy) and len(prepared.given.bars) > 1:
         inputs = [

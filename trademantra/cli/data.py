@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trademantra.core.bar import Timeframe
-from trademantra.core.errors import InvalidValueError, NotFoundError
+from trademantra.core.errors import BadInputError, InvalidValueError, NotFoundError
 from trademantra.core.time import parse_date
 
 if TYPE_CHECKING:
@@ -172,7 +172,9 @@ def list_(data_dir: DataDirectory = None, as_json: AsJson = False) -> None:
     from trademantra.cli.data_views import print_entries
 
     root = _root(data_dir)
-    print_entries(_store(root).series(), root, as_json=as_json)
+    damaged: list[BadInputError] = []
+    print_entries(_store(root).series(damaged), root, as_json=as_json)
+    _tell(damaged)
 
 
 @data_app.command(
@@ -197,7 +199,8 @@ def check(
 
     root = _root(data_dir)
     store = _store(root)
-    entries = store.series()
+    damaged: list[BadInputError] = []
+    entries = store.series(damaged)
     if symbols:
         entries = tuple(
             sorted(
@@ -205,11 +208,22 @@ def check(
                 key=_by_series,
             )
         )
-    elif not entries:
+    elif not entries and not damaged:
         raise _nothing_stored(root)
     audits = [audit(store, entry) for entry in entries]
     print_audits(audits, as_json=as_json)
+    _tell(damaged)
     if any(not each.report.is_clean for each in audits):
+        raise typer.Exit(_PROBLEMS)
+
+
+def _tell(damaged: "list[BadInputError]") -> None:
+    """Name files that cannot be read; leaves with exit code 1 when there are any."""
+    for error in damaged:
+        typer.secho(f"damaged: {error.message}", err=True, fg="red")
+        if error.hint:
+            typer.echo(f"    {error.hint}", err=True)
+    if damaged:
         raise typer.Exit(_PROBLEMS)
 
 
@@ -239,7 +253,7 @@ def show(
     from trademantra.data.find import find_one
 
     store = _store(_root(data_dir))
-    entry = find_one(store.series(), symbol, Timeframe.parse(timeframe) if timeframe else None)
+    entry = find_one(store.series([]), symbol, Timeframe.parse(timeframe) if timeframe else None)
     start_ns, stop_ns = _range(entry, first, last)
     bars = store.read(entry.series, start_ns, stop_ns, adjusted=adjusted)
     if not len(bars):

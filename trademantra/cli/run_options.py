@@ -264,13 +264,17 @@ class RunOptions:
             "target": None if self.target is None else Level.parse(self.target),
             "trail": None if self.trail is None else Level.parse(self.trail),
             "allow_short": self.short,
-            "lot": self.lot,
             "tick": self.tick,
-            "margin": self.margin,
             "time_exit": self.time_exit,
         }
         changes |= {name: value for name, value in optional.items() if value is not None}
-        return prepared.rules(replace(strategy.rules, **changes))  # type: ignore[arg-type]
+        rules = prepared.rules(replace(strategy.rules, **changes))  # type: ignore[arg-type]
+        # what the user states wins over what the product implies
+        return replace(
+            rules,
+            lot=rules.lot if self.lot is None else self.lot,
+            margin=rules.margin if self.margin is None else self.margin,
+        )
 
 
 def settings_of(texts: tuple[str, ...]) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """`tm sessions` and `tm phase`: what the exchanges do on a day and at a moment."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -263,8 +263,24 @@ def _front_month(day: date, exchange: Exchange, overrides: "Overrides") -> date:
 
 def _until(window: "PhaseWindow", instrument: Instrument, overrides: "Overrides") -> _Until:
     """The end of a phase.  A closed market is followed over nights and holidays to its next opening."""
-    from trademantra.markets.sessions import window_at
+    from trademantra.core.instrument import InstrumentKind
+    from trademantra.markets.sessions import joins_closing_auction, window_at
 
+    if instrument.kind is InstrumentKind.SHARE and joins_closing_auction(instrument) is None:
+        with_auction, without = (
+            _until(window_at(window.start_ns, reading, overrides=overrides), reading, overrides)
+            for reading in (
+                replace(instrument, has_derivatives=True),
+                replace(instrument, has_derivatives=False),
+            )
+        )
+        if with_auction.end_ns != without.end_ns:
+            return _Until(
+                min(with_auction.end_ns, without.end_ns),
+                f"not known: a share of the closing auction stops then, another goes on until "
+                f"{_clock(max(with_auction.end_ns, without.end_ns))}; --closing-auction or --no-closing-auction says which",
+            )
+        return with_auction
     end_ns = window.end_ns
     for _ in range(_LOOK_AHEAD_WINDOWS):
         try:

@@ -10,6 +10,7 @@ RUPEE = Decimal(1)
 CRORE = Decimal(10_000_000)
 LAKH = Decimal(100_000)
 
+_MOST_DIGITS = 24  # before or after the decimal point
 _LARGEST_UNITS = 2**63 - 1
 
 
@@ -30,6 +31,8 @@ def decimal_of(value: Decimal | int | str | float, name: str = "value") -> Decim
         raise InvalidValueError(f"{name} must be a number, got {value!r}") from error
     if not parsed.is_finite():
         raise InvalidValueError(f"{name} must be finite, got {value!r}")
+    if parsed and not -_MOST_DIGITS < parsed.adjusted() < _MOST_DIGITS:
+        raise InvalidValueError(f"{name} is out of any sensible range: {value!r}"[:120])
     return parsed
 
 

@@ -1,7 +1,7 @@
 """Time: aware datetimes outside, int64 nanoseconds since 1970-01-01T00:00Z inside, one injected clock."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from trademantra.core.errors import InvalidValueError
@@ -12,6 +12,9 @@ NANOSECONDS_PER_MINUTE = 60 * NANOSECONDS_PER_SECOND
 NANOSECONDS_PER_HOUR = 60 * NANOSECONDS_PER_MINUTE
 NANOSECONDS_PER_DAY = 24 * NANOSECONDS_PER_HOUR
 
+Day = TypeVar("Day", date, datetime)
+
+_FIRST_YEAR, _LAST_YEAR = 1900, 2199
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -84,11 +87,12 @@ def ist_date(ns: int) -> date:
 
 
 def parse_date(text: str) -> date:
-    """A date written YYYY-MM-DD."""
+    """A date written YYYY-MM-DD, from 1900 to 2199 (which int64 nanoseconds hold)."""
     try:
-        return date.fromisoformat(text)
+        parsed = date.fromisoformat(text)
     except ValueError as error:
         raise InvalidValueError(f"{text!r} is not a date", hint="write it as YYYY-MM-DD") from error
+    return _checked_year(parsed, text)
 
 
 def parse_instant(text: str, default_zone: ZoneInfo | None = None) -> datetime:
@@ -103,4 +107,12 @@ def parse_instant(text: str, default_zone: ZoneInfo | None = None) -> datetime:
         if default_zone is None:
             raise InvalidValueError(f"time {text!r} has no zone", hint="write an offset, for example +05:30")
         parsed = parsed.replace(tzinfo=default_zone)
+    return _checked_year(parsed, text)
+
+
+def _checked_year(parsed: Day, text: str) -> Day:
+    if not _FIRST_YEAR <= parsed.year <= _LAST_YEAR:
+        raise InvalidValueError(
+            f"{text!r} is out of range", hint=f"years from {_FIRST_YEAR} to {_LAST_YEAR} are possible"
+        )
     return parsed

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from trademantra.core.errors import InvalidValueError
+
 if sys.platform == "win32":
     import msvcrt
 else:
@@ -23,7 +25,11 @@ def replace_file(path: Path, content: bytes) -> None:
 
     The bytes go to a temporary file in the same folder and to the disk (`fsync`) before the name moves over;
     the folder is synced after it.  Missing folders are made.  Call under `exclusive_lock`.
+    Errors: `InvalidValueError` for a path that is there and is no file (a folder, a device): it is left alone.
     """
+    path = path.resolve() if path.is_symlink() else path
+    if path.exists() and not path.is_file():
+        raise InvalidValueError(f"{path} is there and is not a file", hint="name another path")
     _make_folder(path.parent)
     temporary = path.parent / f"{_TEMPORARY_PREFIX}{secrets.token_hex(8)}"
     try:

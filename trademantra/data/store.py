@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from trademantra.core.bar import Timeframe
-from trademantra.core.errors import DataConflictError, InvalidValueError, NotFoundError
+from trademantra.core.errors import BadInputError, DataConflictError, InvalidValueError, NotFoundError
 from trademantra.core.time import datetime_of, ns_of
 from trademantra.data import adjust
 from trademantra.data.adjust import AdjustmentEvents
@@ -140,11 +140,21 @@ class BarStore:
             return bars
         return adjust.adjusted(bars, self.events(series.exchange).of(series.symbol), series.zone, as_of)
 
-    def series(self) -> tuple[Entry, ...]:
-        """Every stored series, sorted, from the footers of its files."""
+    def series(self, damaged: list[BadInputError] | None = None) -> tuple[Entry, ...]:
+        """Every stored series, sorted, from the footers of its files.
+
+        With a list in `damaged`, series with a file that cannot be read are left out and their errors put there, so
+        that one damaged file does not stand in the way of all others; without one the first is raised.
+        """
         entries = []
         for series in self._all_series():
-            footers = self._footers(series)
+            try:
+                footers = self._footers(series)
+            except BadInputError as error:
+                if damaged is None:
+                    raise
+                damaged.append(error)
+                continue
             if footers:
                 entries.append(
                     Entry(

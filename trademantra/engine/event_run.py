@@ -1,13 +1,15 @@
 """Run an event strategy: bars in time order, and for each what comes before, the step, what comes after."""
 
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from math import nan
+from pathlib import Path
 
 import numpy as np
 
-from trademantra.core.errors import InvalidValueError
+from trademantra.core.errors import InvalidValueError, TradeMantraError
 from trademantra.engine.bars import Bars, Float64Array, Int64Array
 from trademantra.engine.charging import no_charges
 from trademantra.engine.events import BarView, Context, EventStrategy, FillEvent
@@ -41,8 +43,8 @@ def run_events(
 ) -> EventOutcome:
     """Run an event strategy on one or many instruments that share one portfolio.
 
-    Errors: `InvalidValueError` for no bars and for rules that need a column (ATR, deviation) which events do not have;
-    whatever a callback raises passes through.
+    Errors: `InvalidValueError` for no bars, for rules that need a column (ATR, deviation) which events do not have,
+    and for a callback that raises, naming the strategy and the line.
     """
     if not bars or not all(len(one) for one in bars.values()):
         raise InvalidValueError("there are no bars to run on", hint="widen --from and --to, or import data")
@@ -52,7 +54,16 @@ def run_events(
             hint="use percent or points, or compute the level in the callback",
         )
     portfolio = Portfolio(bars, timelines, rules, no_charges() if charges is None else charges, bars_per_year)
-    _Loop(strategy, portfolio).run()
+    try:
+        _Loop(strategy, portfolio).run()
+    except TradeMantraError:
+        raise
+    except Exception as error:
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        raise InvalidValueError(
+            f"strategy {strategy.name} raised {type(error).__name__}: {error}",
+            hint=f"in {Path(at.filename).name}, line {at.lineno}: {at.line}; --debug shows the whole traceback",
+        ) from error
     return _outcome(portfolio)
 
 

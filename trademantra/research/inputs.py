@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from trademantra.core.bar import Timeframe
-from trademantra.core.errors import InvalidValueError, MissingFactError, NotFoundError
+from trademantra.core.errors import BadInputError, InvalidValueError, MissingFactError, NotFoundError
 from trademantra.core.instrument import Exchange, Instrument, InstrumentKind, Segment
 from trademantra.core.order import Product
 from trademantra.core.time import NANOSECONDS_PER_DAY, datetime_of, ns_of
@@ -113,6 +113,11 @@ def prepare_run(spec: RunSpec, store: BarStore) -> Prepared:
     exchange = found[0][1].series.exchange
     first, last = _days(bars.values(), zone_of_run(exchange))
     broker, product = _costs(spec.costs)
+    if (spec.intraday or product is Product.MIS) and not timeframe.is_intraday:
+        raise InvalidValueError(
+            f"positions that are flat at the end of each day cannot be run on bars of {timeframe}",
+            hint="take intraday bars, or a product that is carried (CNC, NRML)",
+        )
     if spec.intraday or product is Product.MIS:
         timelines = {
             name: _squared_off(each, broker, exchange, name, last, spec.segment)
@@ -156,7 +161,9 @@ def _entries(spec: RunSpec, store: BarStore, scratch: Path, notes: list[str]) ->
             find_all(entries, symbol)
         found += [(own, entry) for entry in entries]
     if names or (spec.symbols and not files):
-        entries = store.series()
+        damaged: list[BadInputError] = []
+        entries = store.series(damaged)
+        notes.extend(f"left out: {error.message}" for error in damaged)
         chosen = [
             _chosen(entries, name, spec.timeframe) for name in (*names, *(spec.symbols if not files else ()))
         ]
@@ -457,7 +464,7 @@ def _benchmark(
     if spec.benchmark is None:
         return None
     stores = [*dict.fromkeys(each for each, _ in found), store]
-    entries = {entry: each for each in reversed(stores) for entry in each.series()}
+    entries = {entry: each for each in reversed(stores) for entry in each.series([])}
     asked = spec.timeframe or found[0][1].series.timeframe
     entry = _chosen(tuple(entries), spec.benchmark, asked)
     other = entries[entry].read(entry.series, adjusted=_adjusts(spec, entries[entry], entry))
