@@ -18,7 +18,7 @@ SEARCH = "Search"
 INTERRUPTED = 130
 _EPILOG = (
     "Examples: [bold]tm optimise sma_cross --bars RELIANCE --vary fast=5:50 --vary slow=60:200 --trials 200[/bold] · "
-    "[bold]tm optimise gap_open --bars SYNTH --timeframe 1m --method nsga2 --objective sharpe "
+    "[bold]tm optimise gap_open --bars SYNBANK1 --bars SYNIT1 --timeframe 1m --method nsga2 --objective sharpe "
     "--objective max_drawdown --study gaps[/bold]"
 )
 
