@@ -45,13 +45,8 @@ def assert_money_is_conserved(script: Script, rules: TradingRules, outcome: Outc
     assert outcome.levies.sum() == pytest.approx(fills["costs"].sum(), abs=near)
     assert sum(by_levy(outcome.levies[0]).values()) == pytest.approx(float(account["costs"]), abs=near)
     # closed trades and the open one are all of the result
-    left = fills[len(fills) :]
-    if account["quantity"] != 0.0:
-        left = fills[fills["index"] >= account["entry_index"]]
-        if (
-            len(trades) and trades["exit_index"][-1] == account["entry_index"]
-        ):  # a reversal: the exits came first
-            left = left[np.flatnonzero(left["reason"] == 1)[0] :]
+    flat = np.flatnonzero(np.abs(np.cumsum(signed)) <= 1e-9 * (1.0 + fills["quantity"]))
+    left = fills[flat[-1] + 1 if len(flat) else 0 :]  # of the open trade
     open_profit = account["quantity"] * unit * closes[-1] - float(
         (left["side"] * left["quantity"] * left["price"] * unit + left["costs"]).sum()
     )
