@@ -198,3 +198,17 @@ def test_times_of_a_file_are_those_of_the_named_exchange_and_a_wrong_zone_is_ref
         prepare_run(
             RunSpec(sources=(str(file),), exchange="NSE", timezone=ZoneInfo("America/New_York")), store
         )
+
+
+def test_summer_time_moves_no_day(tmp_path: Path) -> None:
+    """Daily bars of New York stand at its midnight, 05:00 UTC in winter and 04:00 in summer."""
+    store, new_york = BarStore(tmp_path / "bars"), ZoneInfo("America/New_York")
+    for name, first in (("AAPL", date(2024, 1, 2)), ("MSFT", date(2024, 7, 1))):
+        stamps = [
+            int(datetime.combine(day, datetime.min.time(), new_york).timestamp()) * 1_000_000_000
+            for day in (first, date(2024, 7, 2), date(2024, 12, 2))
+        ]
+        close = np.array([10.0, 11.0, 12.0])
+        store.append(Series.parse(f"NASDAQ:{name}:1d"), Bars.of(stamps, close, close, close, close, close))
+    given = prepare_run(RunSpec(sources=("AAPL", "MSFT")), store).given
+    assert given.timelines["AAPL"].day[1:].tolist() == given.timelines["MSFT"].day[1:].tolist()

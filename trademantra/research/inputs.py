@@ -13,7 +13,7 @@ from trademantra.core.bar import Timeframe
 from trademantra.core.errors import BadInputError, InvalidValueError, MissingFactError, NotFoundError
 from trademantra.core.instrument import Exchange, Instrument, InstrumentKind, Segment
 from trademantra.core.order import Product
-from trademantra.core.time import NANOSECONDS_PER_DAY, datetime_of, ns_of
+from trademantra.core.time import NANOSECONDS_PER_DAY, NANOSECONDS_PER_SECOND, datetime_of, ns_of
 from trademantra.data.find import find_all, find_one
 from trademantra.data.imports.importer import ImportJob, run
 from trademantra.data.imports.model import ImportOptions
@@ -23,7 +23,7 @@ from trademantra.data.series import zone_of
 from trademantra.data.spans import known_sessions, spans_of
 from trademantra.data.store import BarStore, Entry
 from trademantra.engine.backtest import BacktestInput
-from trademantra.engine.bars import Bars, Float64Array
+from trademantra.engine.bars import Bars, Float64Array, Int64Array
 from trademantra.engine.records import RecordArray
 from trademantra.engine.rules import TradingRules
 from trademantra.engine.timeline import Timeline, by_days, by_sessions
@@ -291,8 +291,7 @@ def _one(spec: RunSpec, store: BarStore, entry: Entry, notes: list[str]) -> tupl
             bars = resample(
                 bars, series.timeframe, timeframe, daily_spans(all_days, midnight, midnight, zone)
             )
-        offset = datetime_of(int(bars.ts[0]), zone).utcoffset() or timedelta()
-        return bars, by_days(bars.ts, int(offset.total_seconds()) * 1_000_000_000)
+        return bars, _by_local_days(bars.ts, zone)
     inside = resample(bars, series.timeframe, series.timeframe, spans, outside=Outside.DROP)
     if 2 * len(inside) < len(bars):
         raise InvalidValueError(
@@ -308,8 +307,14 @@ def _one(spec: RunSpec, store: BarStore, entry: Entry, notes: list[str]) -> tupl
             f"{series} has no bars inside trading hours", hint="check its time zone: tm data check"
         )
     if not timeframe.is_intraday:
-        return inside, by_days(inside.ts, int(timedelta(hours=5.5).total_seconds()) * 1_000_000_000)
+        return inside, _by_local_days(inside.ts, zone)
     return inside, by_sessions(inside.ts, _whole_days(spans))
+
+
+def _by_local_days(ts: Int64Array, zone: ZoneInfo) -> Timeline:
+    """Every day of the zone is a session.  Summer time moves the offset, so each bar has its own."""
+    seconds = [(datetime_of(ns, zone).utcoffset() or timedelta()).total_seconds() for ns in ts.tolist()]
+    return by_days(ts + np.array(seconds, np.int64) * NANOSECONDS_PER_SECOND)
 
 
 def _adjusts(spec: RunSpec, store: BarStore, entry: Entry) -> bool:
