@@ -32,7 +32,7 @@ def decimal_of(value: Decimal | int | str | float, name: str = "value") -> Decim
     if not parsed.is_finite():
         raise InvalidValueError(f"{name} must be finite, got {value!r}")
     if parsed and not -_MOST_DIGITS < parsed.adjusted() < _MOST_DIGITS:
-        raise InvalidValueError(f"{name} is out of any sensible range: {value!r}"[:120])
+        raise InvalidValueError(f"{name} is beyond any sensible range: {value!r}"[:120])
     return parsed
 
 
