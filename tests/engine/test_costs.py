@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 
 from tests.engine.generated import FIRST, long_scripts, table_of, trading_rules
 from tests.engine.scripted import FLAT, LONG, OUT, RULES, Script, script_of
@@ -32,6 +32,9 @@ def notes_of(
     script: Script, outcome: Outcome, rules: TradingRules, segment: Segment, product: Product, symbol: str
 ) -> dict[date, tuple[Decimal, bool]]:
     """By day: the total of the unrounded note, each fill an order of its own; and whether both sides were traded."""
+    assume(
+        (outcome.fills["price"] > 0.0).all()
+    )  # an impact of more than the price sells for nothing: no note has that
     by_day: dict[date, list[ExecutedOrder]] = defaultdict(list)
     for fill in outcome.fills:
         day = date(1970, 1, 1) + timedelta(days=int(script.timeline.day[fill["index"]]))
