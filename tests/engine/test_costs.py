@@ -32,9 +32,6 @@ def notes_of(
     script: Script, outcome: Outcome, rules: TradingRules, segment: Segment, product: Product, symbol: str
 ) -> dict[date, tuple[Decimal, bool]]:
     """By day: the total of the unrounded note, each fill an order of its own; and whether both sides were traded."""
-    assume(
-        (outcome.fills["price"] > 0.0).all()
-    )  # an impact of more than the price sells for nothing: no note has that
     by_day: dict[date, list[ExecutedOrder]] = defaultdict(list)
     for fill in outcome.fills:
         day = date(1970, 1, 1) + timedelta(days=int(script.timeline.day[fill["index"]]))
@@ -54,6 +51,11 @@ def notes_of(
     }
 
 
+def assume_sold_for_something(outcome: Outcome) -> None:
+    """A square-root impact of more than the price sells for nothing, of which there is no note."""
+    assume(bool((outcome.fills["price"] > 0.0).all()))
+
+
 def costs_by_day(script: Script, outcome: Outcome) -> dict[date, float]:
     made: dict[date, float] = defaultdict(float)
     for fill in outcome.fills:
@@ -68,6 +70,7 @@ def costs_by_day(script: Script, outcome: Outcome) -> dict[date, float]:
 def test_intraday_shares(script: Script, rules: TradingRules) -> None:
     rules = replace(rules, multiplier=1.0)
     outcome = script.run(rules, table_of("zerodha", Product.MIS))
+    assume_sold_for_something(outcome)
     notes = notes_of(script, outcome, rules, Segment.EQUITY, Product.MIS, "TCS")
     for day, costs in costs_by_day(script, outcome).items():
         assert costs == pytest.approx(float(notes[day][0]), rel=1e-9, abs=1e-9)
@@ -78,6 +81,7 @@ def test_intraday_shares(script: Script, rules: TradingRules) -> None:
 def test_options_carried(script: Script, rules: TradingRules) -> None:
     charges = table_of("zerodha", Product.NRML, Segment.EQUITY_OPTIONS, "NIFTY26NOV24500CE")
     outcome = script.run(rules, charges)
+    assume_sold_for_something(outcome)
     notes = notes_of(script, outcome, rules, Segment.EQUITY_OPTIONS, Product.NRML, "NIFTY26NOV24500CE")
     for day, costs in costs_by_day(script, outcome).items():
         assert costs == pytest.approx(float(notes[day][0]), rel=1e-9, abs=1e-9)
@@ -91,6 +95,7 @@ def test_delivered_shares_with_the_debit_of_each_day(script: Script, rules: Trad
     # whole shares: sums of fractions differ in their last bit, and a note takes that bit for a holding sold
     rules = replace(rules, multiplier=1.0, allow_short=False, lot=max(rules.lot, 1.0))
     outcome = script.run(rules, table_of("zerodha", Product.CNC))
+    assume_sold_for_something(outcome)
     notes = notes_of(script, outcome, rules, Segment.EQUITY, Product.CNC, "TCS")
     for day, costs in costs_by_day(script, outcome).items():
         total, both_sides = notes[day]

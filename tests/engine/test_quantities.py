@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.engine.generated import table_of
 from tests.engine.scripted import FLAT, LONG, OUT, RULES, SHORT, fills_of, script_of
 from trademantra.core.errors import InvalidValueError
+from trademantra.core.order import Product
 from trademantra.engine.records import Reason
 from trademantra.engine.rules import FillAt, Level, Size, Slippage
 
@@ -170,3 +172,16 @@ def test_an_order_is_cut_to_what_equity_covers() -> None:
     script = script_of(rows, {0: LONG})
     rules = replace(RULES, size=Size.parse("quantity:800"), participation=0.1, lot=300.0)
     assert fills_of(script, rules) == [(1, 300, 100, Reason.ENTRY), (2, 300, 100, Reason.ENTRY)]
+
+
+@pytest.mark.parametrize("broker", ["zerodha", "upstox", "5paisa"])
+@pytest.mark.parametrize("cash", [60.0, 300.0, 5_000.0])
+@pytest.mark.parametrize("margin", [1.0, 0.2])
+def test_all_of_a_small_account_is_used(broker: str, cash: float, margin: float) -> None:
+    """Bug found here: beside a fee of 20 rupees an order, up to 2 % less was bought than could be."""
+    script = script_of([FLAT] * 3, {0: LONG})
+    rules = replace(RULES, cash=cash, size=Size.parse("equity:30"), margin=margin)
+    charges = table_of(broker, Product.CNC)
+    [fill] = script.run(rules, charges).fills
+    assert fill["quantity"] == pytest.approx(script.reference(rules, charges).fills[0].quantity, rel=1e-9)
+    assert fill["quantity"] * 100.0 * margin + fill["costs"] <= cash * (1.0 + 1e-12)

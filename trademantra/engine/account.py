@@ -122,10 +122,14 @@ def affordable(
     scratch = np.zeros(LEVY_COUNT)
     quantity = free / (unit * rules.margin)
     costs = charge_of(charges, scratch, side, quantity * unit, quantity * rules.multiplier, day, False)
-    for _ in range(3):  # exact at once for proportional costs; caps and floors settle in the next rounds
-        rate = costs / (quantity * unit)
-        quantity = free / (unit * (rules.margin + rate))
+    for _ in range(
+        40
+    ):  # exact at once for proportional costs; caps, floors and fees settle in the next rounds
+        before = quantity
+        quantity = free / (unit * (rules.margin + costs / (quantity * unit)))
         costs = charge_of(charges, scratch, side, quantity * unit, quantity * rules.multiplier, day, False)
+        if abs(quantity - before) <= 1e-13 * quantity:
+            break
     excess = quantity * unit * rules.margin + costs - free
     if excess > 1e-9 * free:
         quantity = max(0.0, (free - costs) / (unit * rules.margin))
