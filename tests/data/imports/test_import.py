@@ -98,7 +98,7 @@ def test_any_table_gives_back_its_bars(
         writer.writerow(written + [f"{each:,.2f}" if grouped else repr(each) for each in numbers])
     text = out.getvalue().encode()
     path = folder / ("t.csv.gz" if packed else "t.csv")
-    path.write_bytes(gzip.compress(text) if packed else text)
+    path.write_bytes(gzip.compress(text, mtime=0) if packed else text)
     store = BarStore(folder / "bars")
     options = ImportOptions(
         exchange="NSE", symbol="ALPHA", timezone=IST, timeframe=Timeframe(1, "m"), stamp=Stamp.START

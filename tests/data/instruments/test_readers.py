@@ -208,7 +208,7 @@ def test_upstox_json_counts_ticks_in_paise_and_expiries_in_milliseconds(tmp_path
         },
     ]
     file = tmp_path / "complete.json.gz"
-    file.write_bytes(gzip.compress(json.dumps(rows).encode()))
+    file.write_bytes(gzip.compress(json.dumps(rows).encode(), mtime=0))
     index = imported(tmp_path, file, "upstox")
     call = index.by_token("upstox", "NSE_FO|40809")
     assert (call.key, call.tick_size) == ("NSE:NIFTY:2026-11-17:24500:CE", Decimal("0.05"))
