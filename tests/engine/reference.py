@@ -49,6 +49,10 @@ class Bar:
     def worst(self, side: int) -> float:
         return self.low if side > 0 else self.high
 
+    def take(self, quantity: float) -> None:
+        """Use up some of the volume; a rounding residue is nothing."""
+        self.room = self.room - quantity if self.room - quantity > 1e-9 * quantity else 0.0
+
     def has_no_other_side(self, side: int) -> bool:
         """Locked at the upper limit nobody sells, at the lower nobody buys."""
         return self.low >= self.high_band if side > 0 else self.high <= self.low_band
@@ -281,7 +285,7 @@ class ReferenceEngine:
         if slips:
             price = self.slipped(bar, -held.side, price, quantity)
         price = within(price, bar)
-        bar.room -= quantity
+        bar.take(quantity)
         debit = held.side > 0 and held.day < bar.day and self.debit_day != bar.day
         if debit:
             self.debit_day = bar.day
@@ -322,7 +326,7 @@ class ReferenceEngine:
         quantity = min(quantity, self.lots(bar.room))
         if quantity <= 0.0:
             return False
-        bar.room -= quantity
+        bar.take(quantity)
         costs = self.cost(side, price, quantity, bar.day, False)
         value = price * quantity * rules.multiplier
         self.cash -= side * value + costs

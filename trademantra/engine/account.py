@@ -306,6 +306,12 @@ def room_of(rules: RulesRecord, volume: float) -> float:
 
 
 @part
+def rest_of(room: float, taken: float) -> float:
+    """What a fill leaves of the room in a bar; a rounding residue is nothing."""
+    return room - taken if room - taken > _DUST * taken else 0.0
+
+
+@part
 def leave(
     account: AccountRecord,
     rules: RulesRecord,
@@ -344,7 +350,7 @@ def leave(
         finish_trade(account, rules, trades, -side, index, reason, account.trades)
     else:
         account.exit_reason = reason
-    return room - quantity
+    return rest_of(room, quantity)
 
 
 @part
@@ -510,7 +516,7 @@ def step(
             elif working * (reach - level) >= 0.0:
                 opened_by_stop = enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
                                        level, True, room)  # fmt: skip
-        room -= abs(account.quantity - before)
+        room = rest_of(room, abs(account.quantity - before))
         if before != 0.0:  # an addition: the position was exposed to the whole bar
             opened_at_open = opened_by_limit = opened_by_stop = False
         if account.entry_side != 0:
