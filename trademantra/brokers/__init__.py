@@ -1,0 +1,1 @@
+"""Brokers: one folder each, translate and transport only.  `port.py` says what every adapter offers."""
