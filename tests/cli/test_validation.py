@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from trademantra.cli import check, montecarlo, walkforward
+from trademantra.cli import check, montecarlo, sweep, walkforward
 from trademantra.core.errors import InvalidValueError, NotFoundError
 from trademantra.engine.validation.synthetic import synthetic_input
 from trademantra.strategies.sma_cross import STRATEGY
@@ -46,7 +46,7 @@ def prices(tmp_path_factory):
 def tm(tmp_path, monkeypatch):
     monkeypatch.setenv("TRADEMANTRA_HOME", str(tmp_path))
     app = typer.Typer()
-    for area in (walkforward, montecarlo, check):
+    for area in (walkforward, montecarlo, check, sweep):
         area.register(app)
 
     def run(*arguments: str):
@@ -207,3 +207,25 @@ class TestCheck:
             tm("check", "supertrent")
         with pytest.raises(InvalidValueError, match="no parameter 'speed'"):
             tm("check", "supertrend", "--set", "speed=3")
+
+
+def test_a_sweep_says_how_much_of_its_best_is_luck(tm, prices):
+    grid = ["sma_cross", *prices, "--grid", "fast=3:12:3", "--grid", "slow=20:40:10"]
+    swept = json.loads(tm("sweep", *grid, "--json").stdout)
+    walked = json.loads(tm("walkforward", *grid, "--json").stdout)
+    assert swept["deflated_sharpe"]["combinations"] == 12
+    for name in ("deflated_sharpe", "overfitting"):
+        assert swept[name] == walked[name]
+    assert swept["deflated_sharpe"]["best_sharpe"] == pytest.approx(
+        swept["top"][0]["scores"]["sharpe"], abs=1e-9
+    )
+    shown = tm("sweep", *grid).stdout
+    assert "deflated Sharpe ratio" in shown
+    assert "probability of overfitting" in shown
+
+
+def test_a_sweep_is_judged_only_when_wanted(tm, prices):
+    grid = ["sma_cross", *prices, "--grid", "fast=3:12:3", "--grid", "slow=20:40:10"]
+    assert json.loads(tm("sweep", *grid, "--json", "--no-overfitting").stdout)["overfitting"] is None
+    one = json.loads(tm("sweep", "sma_cross", *prices, "--grid", "fast=5", "--json", "--overfitting").stdout)
+    assert one["deflated_sharpe"] is None

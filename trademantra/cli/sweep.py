@@ -11,11 +11,17 @@ from trademantra.core.errors import InvalidValueError
 from trademantra.core.instrument import Segment
 
 if TYPE_CHECKING:
+    from trademantra.engine.strategy import SignalStrategy
     from trademantra.engine.sweep import SweepResult
+    from trademantra.engine.validation.luck import Luck
+    from trademantra.research.inputs import Prepared
 
 _EPILOG = (
     "Example: [bold]tm sweep sma_cross --bars RELIANCE --grid fast=5:50:5 --grid slow=60:200:10 "
     "--costs zerodha:CNC --objective sharpe --html sweep.html[/bold]"
+)
+_JUDGED_UNASKED = (
+    100_000_000  # bars x combinations that are run a second time for their session returns: seconds
 )
 
 
@@ -78,6 +84,14 @@ def sweep(
             "--html", metavar="FILE", help="Write a report that opens offline.", rich_help_panel=o.OUTPUT
         ),
     ] = None,
+    overfitting: Annotated[
+        bool | None,
+        typer.Option(
+            "--overfitting/--no-overfitting",
+            help="Judge how much of the best is luck; by default where that takes no longer than a few seconds.",
+            rich_help_panel=o.OUTPUT,
+        ),
+    ] = None,
     as_json: o.JsonOption = False,
 ) -> None:
     """Run every combination of a grid and rank them: the best of many is luck until it is validated."""
@@ -111,27 +125,59 @@ def sweep(
             options.rules(chosen, prepared),
             progress=progress,
         )
+    luck = None
+    [bars_run] = prepared.given.bars.values()
+    if overfitting or (overfitting is None and len(result) * len(bars_run) <= _JUDGED_UNASKED):
+        luck = _luck(chosen, prepared, swept, options, result)
     order = result.order(objective)
     if out:
         _write(out, result)
     if html:
         from trademantra.reports.html.sweep_page import write_sweep_page
 
-        write_sweep_page(html, result, context_of(chosen, prepared, options), objective)
+        write_sweep_page(html, result, context_of(chosen, prepared, options), objective, luck=luck)
     if as_json:
         import json
 
         from trademantra.reports.sweep_json import sweep_object
 
         context = context_of(chosen, prepared, options)
-        typer.echo(json.dumps(sweep_object(result, context, objective, top=top), indent=1, allow_nan=False))
+        made = sweep_object(result, context, objective, top=top, luck=luck)
+        typer.echo(json.dumps(made, indent=1, allow_nan=False))
         return
     _show(result, order[:top], objective)
+    if luck is not None:
+        from trademantra.reports.luck import luck_lines
+
+        for line in luck_lines(luck):
+            typer.echo(line)
+    elif overfitting is None and len(result) > 1:
+        typer.secho("how much of the best is luck: --overfitting", dim=True)
     for note in prepared.notes:
         typer.secho(f"note: {note}", fg="yellow")
     for written in (out, html):
         if written:
             typer.echo(f"wrote {written}")
+
+
+def _luck(
+    strategy: "SignalStrategy",
+    prepared: "Prepared",
+    swept: dict[str, tuple[float, ...]],
+    options: o.RunOptions,
+    result: "SweepResult",
+) -> "Luck | None":
+    """None where there is only one combination: nothing was chosen."""
+    from trademantra.cli.progress import counted
+    from trademantra.engine.validation.luck import luck_of
+    from trademantra.engine.validation.session_returns import session_matrix
+
+    if len(result) < 2:
+        return None
+    with counted("combinations judged") as progress:
+        rules = options.rules(strategy, prepared)
+        matrix = session_matrix(strategy, prepared.given, swept, options.parameters(), rules, progress)
+        return luck_of(matrix)
 
 
 def _write(out: Path, result: "SweepResult") -> None:

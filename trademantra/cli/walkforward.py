@@ -1,7 +1,7 @@
 """`tm walkforward`: would choosing the best have worked?"""
 
 from collections.abc import Mapping
-from math import inf
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from trademantra.engine.validation.cross_validation import CrossValidation
-    from trademantra.engine.validation.overfitting import DeflatedSharpe, Overfitting
+    from trademantra.engine.validation.luck import Luck
     from trademantra.engine.validation.session_returns import SessionReturns
     from trademantra.engine.validation.walk_forward import Step, WalkForward
     from trademantra.research.inputs import Prepared
@@ -167,40 +167,26 @@ def walkforward(
     _show(result, judged, prepared)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class _Judged:
     """What the whole grid looks like when it is judged as one."""
 
-    def __init__(
-        self,
-        matrix: "SessionReturns",
-        k_fold: "CrossValidation",
-        paths: "CrossValidation",
-        luck: "Overfitting | None",
-        best: "DeflatedSharpe",
-    ) -> None:
-        self.matrix, self.k_fold, self.paths, self.luck, self.best = matrix, k_fold, paths, luck, best
+    k_fold: "CrossValidation"
+    paths: "CrossValidation"
+    luck: "Luck"
 
 
 def _judge(
     matrix: "SessionReturns", objective: str, folds: int, groups: int, tests: int, embargo: float
 ) -> _Judged:
     from trademantra.engine.validation.cross_validation import OBJECTIVES, combinatorial, purged_k_fold
-    from trademantra.engine.validation.overfitting import (
-        BLOCKS,
-        deflated_sharpe,
-        probability_of_overfitting,
-    )
+    from trademantra.engine.validation.luck import luck_of
 
     score = objective if objective in OBJECTIVES else "sharpe"  # the others need trades, not returns
-    luck = None
-    if matrix.sessions >= 2 * BLOCKS:
-        luck = probability_of_overfitting(matrix.returns, session_risk_free=matrix.session_risk_free)
     return _Judged(
-        matrix,
         purged_k_fold(matrix, folds, embargo, score),
         combinatorial(matrix, groups, tests, embargo, score),
-        luck,
-        deflated_sharpe(matrix.returns, matrix.session_risk_free),
+        luck_of(matrix),
     )
 
 
@@ -208,6 +194,7 @@ def _object(result: "WalkForward", judged: _Judged | None) -> dict[str, object]:
     """The JSON schema `trademantra.walkforward/1` (docs/validation.md)."""
     from trademantra.core.time import datetime_of
     from trademantra.reports.json_values import number
+    from trademantra.reports.luck import luck_object
 
     made: dict[str, object] = {
         "schema": "trademantra.walkforward/1",
@@ -239,26 +226,7 @@ def _object(result: "WalkForward", judged: _Judged | None) -> dict[str, object]:
     if judged is not None:
         made["cross_validation"] = _cross_object(judged.k_fold)
         made["combinatorial"] = _cross_object(judged.paths)
-        best = judged.best
-        yearly = judged.matrix.sessions_per_year**0.5
-        made["deflated_sharpe"] = {
-            "combinations": best.combinations,
-            "independent_trials": number(best.trials),
-            "best_sharpe": number(best.sharpe * yearly),
-            "sharpe_expected_of_luck": number(best.threshold * yearly),
-            "probability": number(best.probability),
-            "probability_above_zero": number(best.probability_above_zero),
-            "sessions": best.sessions,
-            "sessions_needed": number(best.track_record),
-        }
-        luck = judged.luck
-        made["overfitting"] = luck and {
-            "probability": number(luck.probability),
-            "probability_of_loss": number(luck.probability_of_loss),
-            "slope": number(luck.slope),
-            "splits": luck.splits,
-            "blocks": luck.blocks,
-        }
+        made |= luck_object(judged.luck)
     return made
 
 
@@ -359,10 +327,10 @@ def _show(result: "WalkForward", judged: _Judged | None, prepared: "Prepared") -
 def _show_judged(console: "Console", judged: _Judged) -> None:
     import numpy as np
 
-    from trademantra.cli.backtest_view import number, percent
+    from trademantra.cli.backtest_view import number
+    from trademantra.reports.luck import luck_lines
 
-    best, luck, paths = judged.best, judged.luck, judged.paths
-    yearly = judged.matrix.sessions_per_year**0.5
+    paths = judged.paths
     console.print("[bold]the whole grid[/bold], every combination on all sessions", highlight=False)
     console.print(
         f"  purged {len(judged.k_fold.choices)}-fold: {judged.k_fold.objective} out of fold "
@@ -370,25 +338,8 @@ def _show_judged(console: "Console", judged: _Judged) -> None:
         f"median {number(float(np.nanmedian(paths.path_scores)))}, worst {number(float(np.nanmin(paths.path_scores)))}",
         highlight=False,
     )
-    console.print(
-        f"  best Sharpe {number(best.sharpe * yearly)}; luck alone would show {number(best.threshold * yearly)} "
-        f"in {best.trials:,.1f} independent trials of {best.combinations:,}: deflated Sharpe ratio "
-        f"{percent(best.probability)} (95 % is convincing)",
-        highlight=False,
-    )
-    if best.track_record == inf:
-        console.print("  it is not above luck: no track record would make it so", highlight=False)
-    elif best.track_record > best.sessions:
-        needed = f"{best.track_record:,.0f}"
-        console.print(
-            f"  {best.sessions:,} sessions are too few to say so: {needed} would do", highlight=False
-        )
-    if luck is not None:
-        console.print(
-            f"  probability of overfitting {percent(luck.probability)} ({luck.splits:,} splits; 50 % is pure luck), "
-            f"of a loss out of sample {percent(luck.probability_of_loss)}",
-            highlight=False,
-        )
+    for line in luck_lines(judged.luck):
+        console.print(f"  {line}", highlight=False)
 
 
 def _span(result: "WalkForward", step: "Step", prepared: "Prepared") -> str:

@@ -6,6 +6,7 @@ import numpy as np
 
 from trademantra.engine.bars import Int64Array
 from trademantra.engine.sweep import LOWER_IS_BETTER, SweepResult
+from trademantra.engine.validation.luck import Luck
 from trademantra.reports.context import RunContext
 from trademantra.reports.html.figures import count, percent
 from trademantra.reports.html.markup import Markup, element, joined
@@ -13,16 +14,23 @@ from trademantra.reports.html.metric_words import words_of
 from trademantra.reports.html.page import Page, rendered, write_page
 from trademantra.reports.html.parts import Tile, card, chart, empty, notes, pairs, table, tiles
 from trademantra.reports.html.sweep_data import SweepLimits, levels_of, neighbours, sweep_data
+from trademantra.reports.luck import luck_lines
 from trademantra.reports.rule_words import plain
 
 _SHOWN_LEVELS = 12
 
 
 def write_sweep_page(
-    path: Path, result: SweepResult, context: RunContext, objective: str = "sharpe", *, top: int = 50
+    path: Path,
+    result: SweepResult,
+    context: RunContext,
+    objective: str = "sharpe",
+    *,
+    top: int = 50,
+    luck: Luck | None = None,
 ) -> None:
     """Put the report of a sweep at `path`, whole or not at all."""
-    write_page(path, sweep_page(result, context, objective, top=top))
+    write_page(path, sweep_page(result, context, objective, top=top, luck=luck))
 
 
 def sweep_page(
@@ -32,6 +40,7 @@ def sweep_page(
     *,
     top: int = 50,
     limits: SweepLimits | None = None,
+    luck: Luck | None = None,
 ) -> str:
     """The report of a sweep as one HTML file, ranked by `objective`, with a table of the best `top`.
 
@@ -44,7 +53,7 @@ def sweep_page(
             title=f"Sweep of {context.title}, {len(result):,} combinations",
             header=_header(result, context),
             sections=(
-                ("overview", "Overview", _overview(result, context, objective, best, notices)),
+                ("overview", "Overview", _overview(result, context, objective, best, notices, luck)),
                 ("map", "Map of two parameters", _map(result)),
                 ("stability", "Stability", _stability(objective)),
                 ("parallel", "All at once", _parallel()),
@@ -75,7 +84,12 @@ def _header(result: SweepResult, context: RunContext) -> Markup:
 
 
 def _overview(
-    result: SweepResult, context: RunContext, objective: str, best: Int64Array, notices: tuple[str, ...]
+    result: SweepResult,
+    context: RunContext,
+    objective: str,
+    best: Int64Array,
+    notices: tuple[str, ...],
+    luck: Luck | None,
 ) -> Markup:
     words, scores = words_of(objective), result.scores[objective]
     known = scores[np.isfinite(scores)]
@@ -107,6 +121,7 @@ def _overview(
         (
             tiles(shown),
             element("p", said, class_="summary"),
+            *([card("How much of the best is luck", _luck(luck))] if luck else []),
             card(
                 f"Distribution of {words.label}",
                 chart("distribution", f"How many combinations had which {words.label}", size="low")
@@ -118,6 +133,10 @@ def _overview(
             *(element("p", notice, class_="quiet left-out") for notice in notices),
         )
     )
+
+
+def _luck(luck: Luck) -> Markup:
+    return joined(tuple(element("p", f"{line[0].upper()}{line[1:]}.") for line in luck_lines(luck)))
 
 
 def _map(result: SweepResult) -> Markup:
