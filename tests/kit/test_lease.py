@@ -1,0 +1,125 @@
+"""One owner at a time, whatever sleeps or races."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from trademantra.core.time import ManualClock
+from trademantra.kit.database import Database
+from trademantra.kit.lease import LeaseHeldError, LeaseLostError, take_lease
+
+LENGTH = 1_000
+
+
+def run(url, scenario):
+    async def whole():
+        database = await Database.open(url)
+        try:
+            return await scenario(database)
+        finally:
+            await database.close()
+
+    return asyncio.run(whole())
+
+
+def test_a_second_owner_is_refused_until_the_lease_ran_out(url):
+    clock = ManualClock(10)
+
+    async def scenario(database):
+        first = await take_lease(database, "account 1", "desk A", clock, length_ns=LENGTH)
+        with pytest.raises(LeaseHeldError, match="desk A"):
+            await take_lease(database, "account 1", "desk B", clock, length_ns=LENGTH)
+        other = await take_lease(database, "account 2", "desk B", clock, length_ns=LENGTH)
+        clock.advance_to(10 + LENGTH)
+        second = await take_lease(database, "account 1", "desk B", clock, length_ns=LENGTH)
+        return first, other, second
+
+    first, other, second = run(url, scenario)
+    assert (first.token, other.token, second.token) == (1, 1, 2)
+    assert not first.holds
+    assert second.holds
+
+
+def test_an_owner_that_slept_cannot_write_or_renew(url):
+    clock = ManualClock(10)
+
+    async def scenario(database):
+        sleeper = await take_lease(database, "x", "A", clock, length_ns=LENGTH)
+        clock.advance_to(10 + LENGTH)
+        awake = await take_lease(database, "x", "B", clock, length_ns=LENGTH)
+
+        async def write_as_sleeper():
+            async with database.writing() as session:
+                await sleeper.guard(session)
+                await session.execute(text("UPDATE lease SET owner = 'A'"))
+
+        with pytest.raises(LeaseLostError, match="owned by B"):
+            await write_as_sleeper()
+        with pytest.raises(LeaseLostError):
+            await sleeper.renew(database)
+        await sleeper.release(database)  # takes nothing from the new owner
+        async with database.writing() as session:
+            await awake.guard(session)
+            return (await session.execute(text("SELECT owner FROM lease"))).scalar()
+
+    assert run(url, scenario) == "B"
+
+
+def test_renewing_keeps_it_and_releasing_frees_it_at_once(url):
+    clock = ManualClock(10)
+
+    async def scenario(database):
+        lease = await take_lease(database, "x", "A", clock, length_ns=LENGTH)
+        clock.advance_to(900)
+        await lease.renew(database)
+        clock.advance_to(1_500)
+        assert lease.holds
+        with pytest.raises(LeaseHeldError):
+            await take_lease(database, "x", "B", clock, length_ns=LENGTH)
+        await lease.release(database)
+        assert not lease.holds
+        return (await take_lease(database, "x", "B", clock, length_ns=LENGTH)).token
+
+    assert run(url, scenario) == 2
+
+
+def test_of_many_who_ask_at_once_one_gets_it(url):
+    clock = ManualClock(10)
+
+    async def scenario(database):
+        asked = (take_lease(database, "x", f"desk {k}", clock, length_ns=LENGTH) for k in range(12))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    answers = run(url, scenario)
+    won = [each for each in answers if not isinstance(each, Exception)]
+    assert [lease.token for lease in won] == [1]
+    assert all(isinstance(each, LeaseHeldError) for each in answers if isinstance(each, Exception))
+
+
+def test_a_takeover_waits_for_a_write_that_was_guarded(url):
+    """The guarded transaction commits before the lease moves, never after."""
+    clock = ManualClock(10)
+
+    async def scenario(database):
+        lease = await take_lease(database, "x", "A", clock, length_ns=LENGTH)
+        clock.advance_to(10 + LENGTH)
+        order, guarded = [], asyncio.Event()
+
+        async def write():
+            async with database.writing() as session:
+                await lease.guard(session)
+                guarded.set()
+                for _ in range(50):
+                    await asyncio.sleep(0)
+            order.append("written")
+
+        async def take_over():
+            await guarded.wait()
+            await take_lease(database, "x", "B", clock, length_ns=LENGTH)
+            order.append("taken")
+
+        await asyncio.gather(write(), take_over())
+        return order
+
+    assert run(url, scenario) == ["written", "taken"]
