@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import String, func, select, text
@@ -19,7 +17,6 @@ from trademantra.core.errors import InvalidValueError
 from trademantra.kit.columns import Money, Quantity, UtcDateTime
 from trademantra.kit.database import Database, DatabaseError
 from trademantra.kit.lease import LeaseRow
-from trademantra.kit.tables import Table
 
 DIALECTS = (sqlite.dialect(), pg.dialect())
 
@@ -62,22 +59,6 @@ def test_what_does_not_fit_is_refused_and_never_rounded(column, value):
     for dialect in DIALECTS:
         with pytest.raises(InvalidValueError):
             column.process_bind_param(value, dialect)
-
-
-def test_the_migrations_make_the_tables_that_the_code_declares(url):
-    async def differences():
-        database = await Database.open(url)
-        async with database.reading() as session:
-            connection = await session.connection()
-            found = await connection.run_sync(
-                lambda plain: compare_metadata(
-                    MigrationContext.configure(plain, opts={"compare_type": True}), Table.metadata
-                )
-            )
-        await database.close()
-        return found
-
-    assert asyncio.run(differences()) == []
 
 
 def test_a_block_that_raises_leaves_nothing(url):

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.kit import databases
+from tests import databases
 
 
 @pytest.fixture(scope="session")
@@ -11,7 +11,7 @@ def postgresql():
 
 @pytest.fixture(params=databases.KINDS)
 def url(request, tmp_path):
-    """An empty database of each kind."""
+    """The address of an empty database of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'tm.db'}"
     return databases.fresh(request.getfixturevalue("postgresql"))
