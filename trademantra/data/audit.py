@@ -46,8 +46,21 @@ def audit(store: BarStore, entry: Entry) -> Audit:
     Where the calendar of its exchange is not known, bars are checked against the days that they have themselves,
     and a remark says so.  A share of which it is not known whether it has a closing auction (NSE, from
     2026-08-03) is taken to have one, unless it has bars all through those minutes.
+    Files without a checksum are named: damage inside those cannot be seen.
     Errors: `NotFoundError` when it has been removed meanwhile; `BadInputError` for a damaged file.
     """
+    found = _checked_with_calendar(store, entry)
+    years = store.without_checksum(entry.series)
+    if not years:
+        return found
+    remark = (
+        f"{', '.join(map(str, years))} has no checksum (an earlier version wrote it), so damage inside the file is "
+        "not noticed; import it again with --replace to give it one"
+    )
+    return replace(found, remarks=(*found.remarks, remark))
+
+
+def _checked_with_calendar(store: BarStore, entry: Entry) -> Audit:
     bars = store.read(entry.series)
     zone = ZoneInfo(entry.info.timezone) if entry.info.timezone else entry.series.zone
     first, last = (datetime_of(ns, zone).date() for ns in (entry.first_ns, entry.last_ns))

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from trademantra.core.errors import BadInputError, DataConflictError, InvalidValueError
 from trademantra.core.money import decimal_of
+from trademantra.data import bar_checksum
+from trademantra.data.series import Series, year_bounds
 from trademantra.engine.bars import PRICE_FIELDS, Bars, Float64Array
 
 _FIELDS = (*PRICE_FIELDS, "volume")
@@ -97,17 +99,21 @@ def _kind(info: SeriesInfo) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Footer:
-    """What a bar file says of itself without being read: first and last bar start, rows, provenance, size."""
+    """What a bar file says of itself without being read: first and last bar start, rows, provenance, size.
+
+    `has_checksum` is False for files of versions that wrote none: damage inside those is not noticed.
+    """
 
     first_ns: int
     last_ns: int
     rows: int
     info: SeriesInfo
     bytes: int
+    has_checksum: bool
 
 
-def encode(bars: Bars, info: SeriesInfo) -> bytes:
-    """The bytes of a Parquet file (zstd) of at least one bar.
+def encode(series: Series, year: int, bars: Bars, info: SeriesInfo) -> bytes:
+    """The bytes of a Parquet file (zstd) of at least one bar of that series and year.
 
     Columns: `ts` in UTC nanoseconds; prices as whole numbers `open_x100 …` (100 or whichever power of ten makes
     them whole), or as float64 `open …` where none does; `volume` whole where it is, else float64.  Whole numbers
@@ -129,6 +135,8 @@ def encode(bars: Bars, info: SeriesInfo) -> bytes:
         ]
     )
     footer: dict[str, _FooterValue] = {
+        "series": str(series),
+        "year": year,
         "first_ns": int(bars.ts[0]),
         "last_ns": int(bars.ts[-1]),
         "rows": len(bars),
@@ -139,47 +147,69 @@ def encode(bars: Bars, info: SeriesInfo) -> bytes:
         "synthetic": info.synthetic,
         "label": info.label,
     }
+    facts = json.dumps(footer)
     buffer = io.BytesIO()
     frame.write_parquet(
         buffer,
         compression="zstd",
         compression_level=_ZSTD_LEVEL,
         row_group_size=_ROWS_PER_GROUP,
-        metadata={_FOOTER_KEY: json.dumps(footer)},
+        metadata={_FOOTER_KEY: facts, bar_checksum.KEY: bar_checksum.placeholder(facts)},
     )
-    return buffer.getvalue()
+    return bar_checksum.seal(buffer.getvalue())
 
 
-def read_footer(path: Path) -> Footer:
-    """Errors: `FileNotFoundError`; `BadInputError` for a file that the store did not write whole."""
+def read_footer(path: Path, series: Series) -> Footer:
+    """What the file of a series and of the year that its name says tells of itself; its bars are not looked at.
+
+    Errors: `FileNotFoundError`; `BadInputError` for a file that the store did not write whole, or for another series
+    or year, or that cannot be opened.
+    """
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            written = pl.read_parquet_metadata(file).get(_FOOTER_KEY)
-    except pl.exceptions.PolarsError as error:
+            metadata = pl.read_parquet_metadata(file)
+    except FileNotFoundError:
+        _refuse_dangling(path)
+        raise
+    except OSError as error:
+        raise _closed(path, error) from error
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise _unreadable(path, str(error)) from error
-    if written is None:
-        raise _unreadable(path, "it has no Trade Mantra footer")
-    try:
-        return _footer_of(json.loads(written), size)
-    except (ValueError, KeyError, InvalidValueError) as error:
-        raise _unreadable(path, f"its footer is damaged: {error!r}") from error
+    return _checked_footer(path, series, metadata, size)
 
 
-def read_columns(path: Path, start_ns: int | None = None, stop_ns: int | None = None) -> pl.DataFrame:
-    """The columns of a bar file as they are stored, for bars that start in [start_ns, stop_ns).  Errors: as `read_footer`."""
+def read_columns(
+    path: Path, series: Series, start_ns: int | None = None, stop_ns: int | None = None
+) -> pl.DataFrame:
+    """The columns of a bar file as they are stored, for bars that start in [start_ns, stop_ns).
+
+    Every byte of the file is held against its checksum first, where it has one.  Errors: as `read_footer`, and
+    `BadInputError` for a file that is not what was written.
+    """
     # The bytes are taken in one go: the file is open for the shortest time (Windows cannot replace it meanwhile).
-    content = path.read_bytes()
     try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        _refuse_dangling(path)
+        raise
+    except OSError as error:
+        raise _closed(path, error) from error
+    if bar_checksum.is_whole(content) is False:
+        raise _unreadable(path, "it is damaged: its content does not agree with its checksum")
+    try:
+        footer = _checked_footer(path, series, pl.read_parquet_metadata(content), len(content))
         if start_ns is None and stop_ns is None:
             frame = pl.read_parquet(content)
         else:
             # Row groups outside the range are passed over by their statistics.
             frame = pl.scan_parquet(content).filter(_in_range(start_ns, stop_ns)).collect()
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise _unreadable(path, str(error)) from error
     if not _is_of_bars(frame):
         raise _unreadable(path, f"its columns are not those of bars: {dict(frame.schema)}")
+    if start_ns is None and stop_ns is None and not _agrees(frame, footer):
+        raise _unreadable(path, "it is damaged: its bars are not those that its footer names")
     return frame
 
 
@@ -242,7 +272,38 @@ def _is_of_bars(frame: pl.DataFrame) -> bool:
     )
 
 
-def _footer_of(stored: Mapping[str, _FooterValue], size: int) -> Footer:
+def _checked_footer(path: Path, series: Series, metadata: Mapping[str, str], size: int) -> Footer:
+    """The footer of the file of this series and of the year in its name.  Errors: `BadInputError`."""
+    facts = metadata.get(_FOOTER_KEY)
+    if facts is None:
+        raise _unreadable(path, "it has no Trade Mantra footer")
+    checksum = metadata.get(bar_checksum.KEY)
+    if checksum is not None and not bar_checksum.agrees_with(checksum, facts):
+        raise _unreadable(path, "it is damaged: its footer does not agree with its checksum")
+    year = int(path.stem)
+    try:
+        stored = json.loads(facts)
+        footer = _footer_of(stored, size, has_checksum=checksum is not None)
+        owner = stored.get("series"), stored.get("year")
+    except (ValueError, KeyError, AttributeError, TypeError, InvalidValueError) as error:
+        raise _unreadable(path, f"its footer is damaged: {error!r}") from error
+    if checksum is None and owner != (None, None):
+        raise _unreadable(path, "it is damaged: its checksum is gone")
+    begin, end = year_bounds(year, series.zone)
+    if checksum is not None and owner != (str(series), year):
+        raise _misplaced(path, f"it holds {owner[0]} of {owner[1]}, not {series} of {year}")
+    if not begin <= footer.first_ns <= footer.last_ns < end or footer.rows < 1:
+        raise _misplaced(path, f"its bars are not of {year}")
+    return footer
+
+
+def _agrees(frame: pl.DataFrame, footer: Footer) -> bool:
+    """Whether whole columns are as many as their footer says, from its first bar to its last."""
+    ts = frame.to_series(0).to_physical()
+    return len(ts) == footer.rows and ts[0] == footer.first_ns and ts[-1] == footer.last_ns
+
+
+def _footer_of(stored: Mapping[str, _FooterValue], size: int, *, has_checksum: bool) -> Footer:
     tick_size = stored["tick_size"]
     return Footer(
         int(stored["first_ns"] or 0),
@@ -257,12 +318,33 @@ def _footer_of(stored: Mapping[str, _FooterValue], size: int) -> Footer:
             label=str(stored["label"]),
         ),
         size,
+        has_checksum,
     )
 
 
 def _unreadable(path: Path, why: str) -> BadInputError:
     return BadInputError(
         path,
-        f"not a readable bar file: {why.splitlines()[0]}",
-        hint="move it away and import that year again",
+        f"not a readable bar file: {(why.splitlines() or ['no reason was given'])[0]}",
+        hint="move it away, then import that year again or copy it from a backup",
     )
+
+
+def _misplaced(path: Path, why: str) -> BadInputError:
+    return BadInputError(
+        path,
+        f"this file belongs elsewhere: {why}",
+        hint="move it away, then import that year again or put the right file there",
+    )
+
+
+def _closed(path: Path, error: OSError) -> BadInputError:
+    return BadInputError(
+        path, f"cannot be opened: {error.strerror or error}", hint="check what it is and its permissions"
+    )
+
+
+def _refuse_dangling(path: Path) -> None:
+    """A link to nothing is damage; no file at all may be a writer's doing."""
+    if path.is_symlink():
+        raise _unreadable(path, f"it is a link to {path.readlink()}, which is not there")

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ from trademantra.core.time import (
     NANOSECONDS_PER_HOUR,
     NANOSECONDS_PER_MINUTE,
     NANOSECONDS_PER_SECOND,
+    ns_of,
 )
 
 _EXCHANGE = re.compile(r"[A-Z][A-Z0-9_]{0,15}")
@@ -112,6 +114,11 @@ def zone_of(exchange: str) -> ZoneInfo:
     if exchange in _INDIAN:
         return IST
     return ZoneInfo("America/New_York" if exchange in _AMERICAN else "UTC")
+
+
+def year_bounds(year: int, zone: ZoneInfo) -> tuple[int, int]:
+    """First instant of a year in a zone, and of the next."""
+    return ns_of(datetime(year, 1, 1, tzinfo=zone)), ns_of(datetime(year + 1, 1, 1, tzinfo=zone))
 
 
 def file_name_of(symbol: str) -> str:

@@ -4,21 +4,20 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 
 from trademantra.core.bar import Timeframe
 from trademantra.core.errors import BadInputError, DataConflictError, InvalidValueError, NotFoundError
-from trademantra.core.time import datetime_of, ns_of
+from trademantra.core.time import datetime_of
 from trademantra.data import adjust
 from trademantra.data.adjust import AdjustmentEvents
 from trademantra.data.bar_file import Footer, SeriesInfo, bars_of, encode, read_columns, read_footer
 from trademantra.data.durable import exclusive_lock, remove_file, remove_leftovers, replace_file
-from trademantra.data.series import Series, file_name_of, symbol_of
+from trademantra.data.series import Series, file_name_of, symbol_of, year_bounds
 from trademantra.engine.bars import PRICE_FIELDS, Bars
 
 _YEAR_FILE = re.compile(r"(19|20|21)[0-9]{2}\.parquet")
@@ -175,6 +174,20 @@ class BarStore:
             raise self._not_found(series)
         return _described(footers)
 
+    def without_checksum(self, series: Series) -> tuple[int, ...]:
+        """Years whose files were written by a version that knew no checksum: damage inside them is not noticed.
+
+        Errors: `BadInputError` for a damaged file.
+        """
+        years = []
+        for path in self._files(series):
+            try:
+                if not read_footer(path, series).has_checksum:
+                    years.append(int(path.stem))
+            except FileNotFoundError:  # a writer has just emptied this year
+                continue
+        return tuple(years)
+
     def delete(self, series: Series) -> None:
         """Remove a series, newest year first.  Errors: `NotFoundError`."""
         with self._writing(series):
@@ -216,10 +229,10 @@ class BarStore:
             raise self._not_found(series)
         frames: list[pl.DataFrame] = []
         for path in files:
-            begin, end = _year_bounds(int(path.stem), series.zone)
+            begin, end = year_bounds(int(path.stem), series.zone)
             if (stop_ns is None or begin < stop_ns) and (start_ns is None or start_ns < end):
                 try:
-                    frames.append(read_columns(path, start_ns, stop_ns))
+                    frames.append(read_columns(path, series, start_ns, stop_ns))
                 except FileNotFoundError:  # a writer has just emptied this year
                     continue
         return bars_of(frames)
@@ -229,20 +242,20 @@ class BarStore:
         removed = 0
         existing = {int(path.stem): path for path in self._files(series)}
         for year in sorted(_years_of(series, new) | existing.keys()):
-            begin, end = _year_bounds(year, series.zone)
+            begin, end = year_bounds(year, series.zone)
             parts = [new.between(begin, end)]
             touched = len(parts[0]) > 0 or (begin < stop_ns and start_ns < end and start_ns < stop_ns)
             if not touched:
                 continue
             if year in existing:
-                old = bars_of([read_columns(existing[year])])
+                old = bars_of([read_columns(existing[year], series)])
                 before, after = (int(i) for i in np.searchsorted(old.ts, [start_ns, stop_ns]))
                 removed += after - before
                 parts = [old.slice(0, before), *parts, old.slice(after, len(old))]
             merged = _concatenated(parts)
             path = self.root / series.path / f"{year:04}.parquet"
             if len(merged):
-                replace_file(path, encode(merged, info))
+                replace_file(path, encode(series, year, merged, info))
             else:
                 remove_file(path)
         return removed
@@ -282,7 +295,7 @@ class BarStore:
         footers = []
         for path in self._files(series):
             try:
-                footers.append(read_footer(path))
+                footers.append(read_footer(path, series))
             except FileNotFoundError:  # a writer has just emptied this year
                 continue
         return footers
@@ -332,11 +345,6 @@ def _conflict(series: Series, bars: Bars, i: int, fault: str) -> DataConflictErr
     return DataConflictError(
         f"{series}: the bar of {at} {fault}", hint="replace() puts new bars in the place of stored ones"
     )
-
-
-def _year_bounds(year: int, zone: ZoneInfo) -> tuple[int, int]:
-    """First instant of a year in a zone, and of the next."""
-    return ns_of(datetime(year, 1, 1, tzinfo=zone)), ns_of(datetime(year + 1, 1, 1, tzinfo=zone))
 
 
 def _years_of(series: Series, bars: Bars) -> set[int]:

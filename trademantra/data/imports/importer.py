@@ -86,8 +86,10 @@ def _run(
         if job.on_plan:
             job.on_plan(how)
         reads.append(read_file(how, len(reads), job.options, scratch, rejects, job.progress))
-    entries = {entry.series: entry for entry in store.series()}
+    damaged: list[BadInputError] = []
+    entries = {entry.series: entry for entry in store.series(damaged)}
     reports, doubles, contradicting = _checked(job, store, entries, reads)
+    _refuse_damaged(store, reports, damaged)
     if contradicting:
         rejects.add(_rejects_of(job, files, scratch, reads, contradicting))
     if not reports:
@@ -121,6 +123,16 @@ def _checked(
             new.bars.check()
             reports.append(plan(store, entries, new, replace=job.options.replace))
     return reports, doubles, contradicting
+
+
+def _refuse_damaged(
+    store: BarStore, reports: Sequence[SeriesReport], damaged: Sequence[BadInputError]
+) -> None:
+    """Damage in a series that would be written to is told before anything is; that of others stands in no way."""
+    folders = {store.root / report.series.path for report in reports}
+    for error in damaged:
+        if Path(error.file).parent in folders:
+            raise error
 
 
 def _write_all(
