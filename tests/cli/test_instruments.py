@@ -1,6 +1,8 @@
 """`tm instruments` from the outside."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,13 @@ from typer.testing import CliRunner
 
 from tests.data.instruments.dumps import kite_file
 from trademantra.cli import instruments
-from trademantra.core.errors import BadInputError, InvalidValueError, TradeMantraError, UnknownInstrumentError
+from trademantra.core.errors import (
+    BadInputError,
+    InvalidValueError,
+    NotFoundError,
+    TradeMantraError,
+    UnknownInstrumentError,
+)
 
 LINES = [
     '738561,2885,RELIANCE,"RELIANCE INDUSTRIES",0,,0,0.1,1,EQ,NSE,NSE',
@@ -85,6 +93,58 @@ def test_bad_rows_and_bad_words(app: typer.Typer, tmp_path: Path) -> None:
         run(app, "find", "NOPE")
     with pytest.raises(UnknownInstrumentError):
         run(app, "find", "RELIANCE", "--on", "2026-11-09")
+
+
+def test_a_day_that_is_still_to_come_is_refused_and_locks_nothing(app: typer.Typer, tmp_path: Path) -> None:
+    file = kite_file(tmp_path, LINES)
+    with pytest.raises(InvalidValueError, match="2199-01-01 is in the future: today is"):
+        run(app, "import", file, "--broker", "kite", "--as-of", "2199-01-01")
+    assert not (tmp_path / "home").exists()
+    run(app, "import", file, "--broker", "kite", "--as-of", "2026-11-10")
+
+
+def test_a_first_import_that_was_cut_off_is_told_and_mended_by_the_next(
+    app: typer.Typer, tmp_path: Path
+) -> None:
+    master = tmp_path / "home" / "instruments.sqlite3"
+    master.parent.mkdir()
+    for leftover in (b"", sqlite_file_without_tables(tmp_path)):
+        master.write_bytes(leftover)
+        for words in (("list",), ("find", "RELIANCE"), ("chain", "NIFTY")):
+            with pytest.raises(NotFoundError, match="is empty: its first import was cut off"):
+                run(app, *words)
+    run(app, "import", kite_file(tmp_path, LINES), "--broker", "kite", "--as-of", "2026-11-10")
+    assert "NSE:RELIANCE" in run(app, "find", "RELIANCE")
+
+
+def sqlite_file_without_tables(folder: Path) -> bytes:
+    path = folder / "new.sqlite3"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("words", [("list",), ("find", "RELIANCE"), ("chain", "NIFTY")])
+def test_a_master_that_is_damaged_or_something_else_is_named(
+    app: typer.Typer, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    master = tmp_path / "home" / "instruments.sqlite3"
+    run(app, "import", kite_file(tmp_path, LINES), "--broker", "kite", "--as-of", "2026-11-10")
+    sound = master.read_bytes()
+    master.write_bytes(sound[:4096] + b"\xff" * (len(sound) - 4096))
+    with pytest.raises(BadInputError, match="damaged"):
+        run(app, *words)
+    with closing(sqlite3.connect(tmp_path / "other.sqlite3")) as connection:
+        connection.execute("CREATE TABLE photos (id INTEGER)")
+    master.write_bytes((tmp_path / "other.sqlite3").read_bytes())
+    with pytest.raises(BadInputError, match="another program's database"):
+        run(app, *words)
+    with pytest.raises(BadInputError, match="another program's database"):
+        run(app, "import", kite_file(tmp_path, LINES), "--broker", "kite", "--as-of", "2026-11-11")
+    master.unlink()
+    master.mkdir()
+    with pytest.raises(BadInputError, match="cannot be used"):
+        run(app, *words)
 
 
 def test_help_has_an_example_for_each_command(app: typer.Typer) -> None:

@@ -1,7 +1,7 @@
 """`tm instruments`: import brokers' instrument files and ask the master."""
 
 import json
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +9,7 @@ import typer
 
 from trademantra.core.errors import InvalidValueError, TradeMantraError, UnknownInstrumentError
 from trademantra.core.instrument import Exchange, Instrument, plain
-from trademantra.core.time import parse_date
+from trademantra.core.time import IST, parse_date
 
 if TYPE_CHECKING:
     from trademantra.data.instruments.chain import Chain
@@ -69,6 +69,7 @@ def import_(
         files,
         broker=broker,
         as_of=parse_date(as_of),
+        today=datetime.now(IST).date(),
         skip_bad=skip_bad,
         allow_shrink=allow_shrink,
     )

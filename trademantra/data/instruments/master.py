@@ -56,6 +56,7 @@ def import_files(
     *,
     broker: str,
     as_of: date,
+    today: date | None = None,
     skip_bad: bool = False,
     allow_shrink: bool = False,
 ) -> ImportReport:
@@ -63,8 +64,9 @@ def import_files(
 
     A file speaks for the venues (exchange and segment) that it has rows of: listings of those venues that it lacks
     or states differently end on `as_of`, the others stay.  All files of a call are one statement and one
-    transaction.  The same files again change nothing.  A contract or listing is never deleted.
-    Errors: `BadInputError` at the first bad row (with `skip_bad` they are left out and reported);
+    transaction.  The same files again change nothing.  A contract or listing is never deleted.  With `today`, files
+    of a later day are refused: nothing older could be imported after them.
+    Errors: `InvalidValueError` for that; `BadInputError` at the first bad row (with `skip_bad` they are left out and reported);
     `DataConflictError` for files older than the newest imported ones and for files that look cut short.
     """
     if broker not in READERS:
@@ -73,6 +75,10 @@ def import_files(
         )
     if not files:
         raise InvalidValueError("no file was named")
+    if today is not None and as_of > today:
+        raise InvalidValueError(
+            f"{as_of} is in the future: today is {today}", hint="give the day on which the files were fetched"
+        )
     dumps = [READERS[broker](file) for file in files]
     rejects = [reject for dump in dumps for reject in dump.rejects]
     if rejects and not skip_bad:

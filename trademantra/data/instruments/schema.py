@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from trademantra.core.errors import BadInputError, NotFoundError
 VERSION = 1
 _WAIT_SECONDS = 30.0
 _CACHE_KIBIBYTES = 16_000
+_IMPORT = "import a broker's instrument file: tm instruments import FILE --broker kite --as-of DATE"
 _EPOCH = date(1970, 1, 1).toordinal()
 # Days are counted since 1970-01-01; strike, lot, tick, freeze and multiplier are in 1/100 000 000.
 # `contract` says what a thing is and is never deleted.  `listing` says what one broker calls it and states of it,
@@ -84,28 +85,32 @@ def day_of(number: int) -> date:
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that only reads.  Errors: `NotFoundError` while nothing has been imported."""
+    """A connection that only reads.
+
+    Errors: `NotFoundError` while nothing has been imported, also after a first import that was cut off;
+    `BadInputError` for a file that is no master, or a damaged one.
+    """
     if not path.exists():
-        raise NotFoundError(
-            f"there is no instrument master at {path}",
-            hint="import a broker's instrument file: tm instruments import FILE --broker kite --as-of DATE",
-        )
-    connection = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
-    try:
+        raise NotFoundError(f"there is no instrument master at {path}", hint=_IMPORT)
+    with _errors_named(path), closing(_connected(path)) as connection:
         connection.execute("PRAGMA query_only = ON")
-        _check_version(connection, path)
+        if _version(connection, path) == 0:
+            raise NotFoundError(
+                f"the instrument master at {path} is empty: its first import was cut off",
+                hint=f"nothing is lost; {_IMPORT}",
+            )
         yield connection
-    finally:
-        connection.close()
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection inside one write transaction: all of it is kept, or, after any error or crash, none."""
+    """A connection inside one write transaction: all of it is kept, or, after any error or crash, none.
+
+    Errors: `BadInputError` for a file that is no master, or a damaged one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
-    try:
-        _check_version(connection, path)
+    with _errors_named(path), closing(_connected(path)) as connection:
+        _version(connection, path)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA temp_store = MEMORY")
@@ -121,18 +126,45 @@ def writing(path: Path) -> Iterator[sqlite3.Connection]:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
-    finally:
-        connection.close()
 
 
-def _check_version(connection: sqlite3.Connection, path: Path) -> None:
+def _connected(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
+
+
+@contextmanager
+def _errors_named(path: Path) -> Iterator[None]:
+    """What SQLite finds wrong with the file, for a person."""
     try:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        yield
+    except sqlite3.IntegrityError:  # a fault of ours, not of the file
+        raise
+    except sqlite3.OperationalError as error:  # locked, read-only, a full disk, a folder
+        raise BadInputError(
+            path,
+            f"cannot be used: {error}",
+            hint="check its permissions, the free space, and that no import is running",
+        ) from error
     except sqlite3.DatabaseError as error:
-        raise BadInputError(path, f"this is not an instrument master: {error}") from error
+        raise BadInputError(
+            path,
+            f"not an instrument master, or a damaged one: {error}",
+            hint="move it away and import the brokers' files again, oldest first",
+        ) from error
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    """Layout of the file; 0 for one without tables, as the first import leaves it when it is cut off."""
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if version == 0 and tables:
+        raise BadInputError(
+            path, "this is another program's database, not an instrument master", hint="move it away"
+        )
     if version not in (0, VERSION):
         raise BadInputError(
             path,
             f"this instrument master has layout {version}, this program writes {VERSION}",
             hint="use the program that wrote it, or import into a new TRADEMANTRA_HOME",
         )
+    return version
