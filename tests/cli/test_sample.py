@@ -7,7 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 from trademantra.cli.sample import register, sample
-from trademantra.core.errors import InvalidValueError, MissingFactError
+from trademantra.core.errors import DataConflictError, InvalidValueError, MissingFactError
 
 SMALL = ["--symbols", "2", "--days", "2"]
 
@@ -47,11 +47,10 @@ def test_a_second_time_everything_is_already_there(tm):
     assert " made" not in again
 
 
-def test_what_is_kept_is_named_with_the_way_to_replace_it(tm):
+def test_another_market_is_refused_with_the_ways_out(tm):
     tm(*SMALL, "--only", "synthetic")
-    kept = tm(*SMALL, "--only", "synthetic", "--seed", "8").output
-    assert kept.count("kept as it was") == 5
-    assert "--force replaces it" in kept
+    with pytest.raises(DataConflictError, match="--force replaces it"):
+        tm(*SMALL, "--only", "synthetic", "--seed", "8")
     assert tm(*SMALL, "--only", "synthetic", "--seed", "8", "--force").output.count("replaced") == 5
 
 

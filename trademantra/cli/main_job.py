@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from trademantra.core.errors import DataConflictError
+
 _STRATEGY = "sma_cross"
 _SYMBOL = "NASDAQ:AAPL:1d"
 _COSTS = "flat:0.001"
@@ -28,9 +30,13 @@ def run(
 ) -> None:
     """Make the sample data, run a back-test on it and write its report: everything at work, in one go."""
     from trademantra.cli.backtest import backtest
-    from trademantra.cli.sample import sample
+    from trademantra.cli.sample import Only, sample
 
-    sample(data_dir=data_dir)
+    try:
+        sample(data_dir=data_dir)
+    except DataConflictError as error:
+        typer.echo(f"{error.message}: it stays as it is")
+        sample(data_dir=data_dir, only=Only.REAL)
     typer.echo()
     backtest(_STRATEGY, bars=[_SYMBOL], costs=_COSTS, html=out, data_dir=data_dir)
     typer.echo(f"open {out} in a browser, then try: tm strategies, tm backtest --help, tm data import --help")

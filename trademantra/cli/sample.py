@@ -21,7 +21,7 @@ _EPILOG = (
 )
 
 
-class _Only(StrEnum):
+class Only(StrEnum):
     REAL = "real"
     SYNTHETIC = "synthetic"
 
@@ -41,16 +41,20 @@ def sample(
     first: Annotated[
         str, typer.Option("--from", metavar="DATE", help="First day, YYYY-MM-DD.")
     ] = "2026-01-01",
-    only: Annotated[_Only | None, typer.Option(help="Make one kind only.")] = None,
+    only: Annotated[Only | None, typer.Option(help="Make one kind only.")] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace other data stored under the same names.")
+        bool,
+        typer.Option(
+            "--force", help="Replace another sample market, and other data stored under the same names."
+        ),
     ] = False,
 ) -> None:
     """Make sample data, offline: real daily prices of five US shares, and a SYNTHETIC Indian market.
 
     The synthetic market (exchange SYNTH) is invented: shares in sectors that move together, an index of them,
     1-minute bars on NSE's calendar, a day of ticks and an option chain.  The same seed always makes the same
-    data.  Running it again changes nothing.
+    data.  Running it again changes nothing.  One synthetic market is stored at a time: another seed or number of
+    shares is refused, or replaces the whole of it with --force.
     """
     from trademantra.data.home import data_home
     from trademantra.data.sample.install import SampleRequest, Which

@@ -148,14 +148,29 @@ def test_force_replaces_it_whole(tmp_path, series):
     assert set(install(tmp_path).values()) == {Outcome.ALREADY_THERE}
 
 
-def test_another_seed_is_kept_apart_unless_forced(tmp_path):
+@pytest.mark.parametrize("change", [{"seed": 8}, {"shares": 3}, {"shares": 1}, {"seed": 8, "shares": 3}])
+def test_two_invented_markets_never_mix(tmp_path, change):
     install(tmp_path, SYNTHETIC)
     before = contents(tmp_path)
-    other = replace(SYNTHETIC, seed=8)
-    assert set(install(tmp_path, other).values()) == {Outcome.KEPT}
+    other = replace(SYNTHETIC, **change)
+    with pytest.raises(
+        DataConflictError, match="another sample market is stored: synthetic market, seed 7, 2 shares"
+    ):
+        install(tmp_path, other)
     assert contents(tmp_path) == before
-    assert set(install(tmp_path, replace(other, force=True)).values()) == {Outcome.REPLACED}
+    install(tmp_path, replace(other, force=True))
     assert set(install(tmp_path, other).values()) == {Outcome.ALREADY_THERE}
+    stored = BarStore(tmp_path / "bars").series()
+    assert len(stored) == other.shares + 1
+    assert {entry.info.source for entry in stored} == {f"synthetic market, seed {other.seed}"}
+
+
+def test_a_market_that_was_cut_off_is_completed(tmp_path):
+    pieces = install_sample(tmp_path, SYNTHETIC)
+    next(pieces)
+    pieces.close()
+    assert Outcome.ALREADY_THERE in set(install(tmp_path, SYNTHETIC).values())
+    assert len(BarStore(tmp_path / "bars").series()) == SYNTHETIC.shares + 1
 
 
 def test_a_damaged_table_is_kept_unless_forced(tmp_path):

@@ -100,16 +100,51 @@ def install_sample(root: Path, request: SampleRequest) -> Iterator[Installed]:
     """Make sample data below a data folder, piece by piece: bars in its bar store, tables in `sample/`.
 
     What is there already is left as it is; a longer period of the same seed is appended.  Anything else under
-    the same name is kept unless `request.force`.  Errors: as `synthetic_market`, before anything is written.
+    the same name is kept unless `request.force`.  Of invented markets there is one at a time: another one is refused,
+    or with `force` put in the place of the whole of the stored one.
+    Errors: as `synthetic_market`, and `DataConflictError` for another market; both before anything is written.
     """
     store = BarStore(root / "bars")
     market = None if request.only is Which.REAL else synthetic_market(request)
+    if market is not None:
+        _make_way(store, market, force=request.force)
     if request.only is not Which.SYNTHETIC:
         for share in real_prices():
             yield _install_real(store, share, force=request.force)
     if market is not None:
         yield from _install_synthetic(store, market, force=request.force)
         yield from _install_tables(root / "sample", market, force=request.force)
+
+
+def _make_way(store: BarStore, market: SyntheticMarket, *, force: bool) -> None:
+    """Refuse, or with `force` delete, what is stored of another invented market: shares of two do not belong together.
+
+    What an installation that was cut off has left of this very market may stay.
+    """
+    stored = {
+        entry.series: entry.info.source
+        for entry in store.series([])
+        if entry.series.exchange == SYNTHETIC_EXCHANGE and entry.info.label == SYNTHETIC_LABEL
+    }
+    asked = {Series(SYNTHETIC_EXCHANGE, symbol, _MINUTE) for symbol in market.symbols}
+    whole = Series(SYNTHETIC_EXCHANGE, INDEX_SYMBOL, _MINUTE) in stored
+    fits = stored.keys() == asked if whole else stored.keys() <= asked
+    sources = sorted(set(stored.values()))
+    if fits and all(source == _source(market) for source in sources):
+        return
+    if not force:
+        shares = len(stored) - (1 if whole else 0)
+        raise DataConflictError(
+            f"another sample market is stored: {' and '.join(sources)}, {shares} shares; this one is "
+            f"{_source(market)}, {len(market.shares)} shares, and the two do not mix",
+            hint=f"--force replaces it; --seed and --symbols {shares} as before extend it; --data-dir keeps both",
+        )
+    for series in stored.keys() - asked:
+        store.delete(series)
+
+
+def _source(market: SyntheticMarket) -> str:
+    return f"synthetic market, seed {market.seed}"
 
 
 def _install_real(store: BarStore, share: RealPrices, *, force: bool) -> Installed:
@@ -134,7 +169,7 @@ def _install_synthetic(store: BarStore, market: SyntheticMarket, *, force: bool)
         for symbol, bars in generate_bars(market, symbols[start : start + _BATCH]).items():
             series = Series(SYNTHETIC_EXCHANGE, symbol, _MINUTE)
             info = SeriesInfo(
-                source=f"synthetic market, seed {market.seed}",
+                source=_source(market),
                 timezone="Asia/Kolkata",
                 tick_size=Decimal(market.security(symbol).tick) / PAISE_PER_RUPEE,
                 synthetic=True,
