@@ -315,3 +315,29 @@ def test_no_number_is_cut_off(home: Path, minutes: Path, width: str, monkeypatch
     for words in ("2026-01-05 15:29", "118.70", "119.70", "117.70", "119.20", " 375"):
         assert words in shown, words
     assert max(len(line) for line in (listed + shown).splitlines() if "/" not in line) <= int(width)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "stored"), [("nfo", "NSE"), ("BFO", "BSE"), ("CDS", "NSE"), ("MCX_FO", "MCX")]
+)
+def test_a_brokers_name_of_a_segment_is_stored_under_its_exchange(
+    home: Path, minutes: Path, exchange: str, stored: str
+) -> None:
+    tm(home, "import", str(minutes), *STATED[2:], "--symbol", "ABC", "--exchange", exchange)
+    assert [str(entry.series) for entry in BarStore(home / "bars").series()] == [f"{stored}:ABC:1m"]
+
+
+def test_a_segment_before_the_symbol_is_mapped_too(home: Path, minutes: Path) -> None:
+    tm(home, "import", str(minutes), *STATED[2:], "--symbol", "NFO:NIFTY26NOVFUT")
+    assert [str(entry.series) for entry in BarStore(home / "bars").series()] == ["NSE:NIFTY26NOVFUT:1m"]
+
+
+@pytest.mark.parametrize(
+    "words", [("--symbol", "ABC", "--exchange", "NSEE"), ("--symbol", "NSEE:ABC"), ("--symbol", "NIFTY:FUT")]
+)
+def test_an_exchange_that_there_is_not_stores_nothing(
+    home: Path, minutes: Path, words: tuple[str, ...]
+) -> None:
+    with pytest.raises(InvalidValueError, match="is not an exchange"):
+        tm(home, "import", str(minutes), *STATED[2:], *words)
+    assert BarStore(home / "bars").series() == ()

@@ -12,6 +12,7 @@ from trademantra.cli import (
     charges,
     check,
     data,
+    delete,
     instruments,
     library,
     main_job,
@@ -53,7 +54,7 @@ def root(
 
 
 for area in (
-    main_job, backtest, sweep, optimise, walkforward, montecarlo, check, library, data, sample, instruments, sessions,
+    main_job, backtest, sweep, optimise, walkforward, montecarlo, check, library, data, sample, delete, instruments, sessions,
     charges,
 ):  # fmt: skip
     area.register(app)

@@ -116,6 +116,7 @@ def import_(
     row stops the import, naming file, line and column, and leaves your data as it was.
     """
     from trademantra.cli.data_views import ImportView
+    from trademantra.data.exchange_names import exchange_named
     from trademantra.data.imports.columns import parse_mapping
     from trademantra.data.imports.importer import ImportJob, run
     from trademantra.data.imports.model import ImportOptions, Stamp
@@ -127,7 +128,7 @@ def import_(
     if symbol is not None and symbol_from_name:
         raise InvalidValueError("--symbol and --symbol-from-name contradict each other")
     options = ImportOptions(
-        exchange=exchange.strip().upper() if exchange else None,
+        exchange=exchange_named(exchange) if exchange else None,
         symbol=symbol,
         symbol_from_name=symbol_from_name,
         timeframe=Timeframe.parse(timeframe) if timeframe else None,
@@ -332,11 +333,9 @@ def _lot_sizes(texts: list[str]) -> dict[str, int]:
 
 
 def _refuse_unusable(options: "ImportOptions") -> None:
-    """An exchange or symbol that can name no series is told before any file is read."""
+    """A symbol that can name no series is told before any file is read."""
     from trademantra.data.series import Series
 
-    if options.exchange is not None:
-        Series(options.exchange, "X", Timeframe(1, "d"))
     if options.symbol is not None:
         Series("NSE", options.symbol.strip(), Timeframe(1, "d"))
 

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 
 from trademantra.core.bar import Timeframe
 from trademantra.core.errors import AmbiguousInstrumentError, NotFoundError
+from trademantra.data.series import Series
 from trademantra.data.store import Entry
 
 _MOST_NAMES = 6
@@ -17,7 +18,7 @@ def find_all(entries: Sequence[Entry], text: str, timeframe: Timeframe | None = 
     Errors: `NotFoundError` naming what is stored under like names.
     """
     asked = text.strip().upper()
-    found = [entry for entry in entries if asked in _names(entry)]
+    found = [entry for entry in entries if asked in names_of(entry.series)]
     if timeframe is not None:
         fitting = [entry for entry in found if entry.series.timeframe == timeframe]
         if found and not fitting:
@@ -45,8 +46,12 @@ def find_one(entries: Sequence[Entry], text: str, timeframe: Timeframe | None = 
     return found[0]
 
 
-def _names(entry: Entry) -> tuple[str, ...]:
-    series = entry.series
+def names_of(series: Series) -> tuple[str, ...]:
+    """What a person may type for a series, in capitals.
+
+    >>> names_of(Series.parse("NSE:TCS:1d"))
+    ('TCS', 'NSE:TCS', 'TCS:1D', 'NSE:TCS:1D')
+    """
     symbol, timeframe = series.symbol.upper(), str(series.timeframe).upper()
     stem = f"{series.exchange}:{symbol}"
     return symbol, stem, f"{symbol}:{timeframe}", f"{stem}:{timeframe}"

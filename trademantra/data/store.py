@@ -167,6 +167,10 @@ class BarStore:
                 )
         return tuple(sorted(entries, key=lambda entry: entry.series))
 
+    def names(self) -> tuple[Series, ...]:
+        """Every series that has files, sorted; no file is opened, so damaged ones are among them."""
+        return tuple(sorted(series for series in self._all_series() if self._files(series)))
+
     def describe(self, series: Series) -> SeriesInfo:
         """Provenance of a series.  Errors: `NotFoundError`."""
         footers = self._footers(series)

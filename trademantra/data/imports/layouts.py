@@ -7,6 +7,7 @@ from dataclasses import replace
 import polars as pl
 
 from trademantra.core.errors import BadInputError, InvalidValueError
+from trademantra.data.exchange_names import exchange_named, segments_of
 from trademantra.data.imports import bhavcopy, binance
 from trademantra.data.imports.columns import mapped
 from trademantra.data.imports.kite import open_json
@@ -155,12 +156,17 @@ def _checked(table: Table, layout: Layout) -> Layout:
 
 def _named_symbol(table: Table, options: ImportOptions) -> tuple[str | None, str | None]:
     """Exchange and symbol as the user states them; `--symbol NSE:RELIANCE` states both."""
+    if options.exchange is not None:
+        options = replace(options, exchange=exchange_named(options.exchange))
     symbol = table.source.stem.upper() if options.symbol_from_name else options.symbol
     if symbol is None:
         return options.exchange, None
     symbol = symbol.strip().upper()
-    if (both := _NAMED_SERIES.fullmatch(symbol)) and (options.exchange in (None, both[1])):
-        return both[1], both[2]
+    both = _NAMED_SERIES.fullmatch(symbol)
+    if both and options.exchange is None:
+        return exchange_named(both[1]), both[2]
+    if both and both[1] in (options.exchange, *segments_of(options.exchange)):
+        return options.exchange, both[2]
     return options.exchange, symbol
 
 
