@@ -103,6 +103,17 @@ def test_warnings_go_to_standard_error_and_leave_the_json_clean() -> None:
     assert err.startswith("warning: iifl")
 
 
+@pytest.mark.parametrize(
+    ("day", "why"), [("2026-09-06", "a Sunday"), ("2026-11-24", "Guru Nanak Jayanti"), ("2026-09-01", "")]
+)
+def test_a_day_without_trading_is_told(day: str, why: str) -> None:
+    out, err = run("--json", text=changed("trade_date", day))
+    assert list(json.loads(out)) == KEYS
+    assert err == (
+        f"warning: BSE equity options was closed on {day} ({why}): is trade_date right?\n" if why else ""
+    )
+
+
 def test_settings_override_the_tariff() -> None:
     out, _ = run("--json", text=changed("settings", {"options.fixed": 10, "ipft_in_gst_base": False}))
     assert json.loads(out)["brokerage"] == "20.00"
@@ -139,6 +150,10 @@ def test_settings_override_the_tariff() -> None:
         (changed("broker", "abc"), "unknown broker 'abc'.*zerodha"),
         (changed("settings", {"a": [1]}), r"settings\.a"),
         (changed("settings", {"a": 1}), "unknown setting 'a'"),
+        (changed("orders", []), "orders is empty"),
+        (json.dumps([PANEL, {**PANEL, "orders": []}]), r"\[1\]\.orders is empty"),
+        (json.dumps(PANEL).replace('"quantity": 20', '"quantity": 20, "quantity": 2'), "'quantity' twice"),
+        (json.dumps(PANEL).replace('"broker"', '"broker": "x", "broker"'), "gives 'broker' twice"),
     ],
 )
 def test_bad_input_names_its_place(text: str, fault: str) -> None:

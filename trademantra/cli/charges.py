@@ -1,16 +1,19 @@
 """`tm charges`: what a day's executed orders cost, from JSON."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trademantra.core.errors import InvalidValueError, NotFoundError
+from trademantra.core.errors import InvalidValueError, NotFoundError, TradeMantraError
 
 if TYPE_CHECKING:
+    from trademantra.markets.charges.json_form import NoteRequest
     from trademantra.markets.charges.note import ChargeDetail, ContractNote
 
+_SATURDAY = 5
 _EPILOG = (
     'Example: echo \'{"broker":"zerodha","trade_date":"2026-11-20","orders":[{"exchange":"NSE",'
     '"segment":"equity","product":"MIS","side":"BUY","symbol":"TCS","quantity":400,"price":250}]}\' | tm charges'
@@ -39,7 +42,13 @@ def charges(
     """
     from trademantra.markets.charges.json_form import note_object, read_requests
 
-    requests, many = read_requests(_read(file))
+    text = _read(file)
+    _refuse_doubled_names(text)
+    requests, many = read_requests(text)
+    for place, request in enumerate(requests):
+        _refuse_nothing(request, f"[{place}]." if many else "")
+        for warning in _closed_markets(request):
+            typer.secho(f"warning: {warning}", err=True, fg="yellow")
     notes = [request.note() for request in requests]
     for note in notes:
         for warning in note.warnings:
@@ -52,6 +61,53 @@ def charges(
         return
     for note in notes:
         _print(note)
+
+
+def _refuse_doubled_names(text: str) -> None:
+    """A name given twice in one object: JSON readers take the last value without a word.
+
+    Errors: `InvalidValueError`.  What is not JSON at all is for the reader of requests to tell.
+    """
+    import json
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        names = [name for name, _ in pairs]
+        for name in names:
+            if names.count(name) > 1:
+                raise InvalidValueError(
+                    f"the input gives {name!r} twice in one object", hint="keep the one that is meant"
+                )
+        return dict(pairs)
+
+    with suppress(ValueError, RecursionError):
+        json.loads(text, object_pairs_hook=once)
+
+
+def _refuse_nothing(request: "NoteRequest", where: str) -> None:
+    if not request.orders:
+        raise InvalidValueError(
+            f"{where}orders is empty", hint="a day without an executed order has no contract note"
+        )
+
+
+def _closed_markets(request: "NoteRequest") -> "list[str]":
+    """Markets of the orders that were closed on the day; what is not known of a day is not said."""
+    from trademantra.markets.sessions import holiday_name, is_trading_day
+
+    day = request.trade_date
+    told = []
+    for exchange, segment in dict.fromkeys((order.exchange, order.segment) for order in request.orders):
+        try:
+            if is_trading_day(day, exchange, segment):
+                continue
+            holiday = holiday_name(day, exchange, segment)
+        except TradeMantraError:
+            continue
+        why = holiday or (f"a {day:%A}" if day.weekday() >= _SATURDAY else "a holiday")
+        told.append(
+            f"{exchange} {segment.replace('_', ' ')} was closed on {day} ({why}): is trade_date right?"
+        )
+    return told
 
 
 def _read(file: Path | None) -> str:
