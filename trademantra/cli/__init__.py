@@ -1,6 +1,7 @@
 """`tm`: the commands.  Modules here import typer, rich and core at the top; everything else inside a command,
 so that `tm --help` stays fast."""
 
+import os
 import sys
 from typing import Annotated, NoReturn
 
@@ -27,6 +28,7 @@ from trademantra.core.errors import TradeMantraError
 
 USER_ERROR = 2
 INTERRUPTED = 130
+PIPE_CLOSED = 141
 
 app = typer.Typer(
     name="tm",
@@ -61,20 +63,38 @@ for area in (
 
 
 def main() -> NoReturn:
-    """Run `tm` and leave with its exit code: 0 done, 2 the user can mend it, 130 interrupted."""
-    arguments = [word for word in sys.argv[1:] if word != "--debug"]
-    debug = len(arguments) != len(sys.argv) - 1
+    """Run `tm` and leave with its exit code.
+
+    0 done, 2 the user can mend it, 130 interrupted, 141 nobody reads the output any more (`tm … | head`).
+    """
+    try:
+        code = _run([word for word in sys.argv[1:] if word != "--debug"], debug="--debug" in sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = PIPE_CLOSED
+    if code == PIPE_CLOSED:
+        # Python would flush once more on the way out, and tell of the failure.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def _run(arguments: list[str], *, debug: bool) -> int | str | None:
     try:
         app(arguments, prog_name="tm")
+    except SystemExit as leaving:
+        # typer and rich turn a closed pipe into exit code 1, which here means that something was found.
+        return PIPE_CLOSED if isinstance(leaving.__context__, BrokenPipeError) else leaving.code
     except TradeMantraError as error:
         if debug:
             raise
         typer.secho(f"tm: {error.message}", err=True, fg="red")
         if error.hint:
             typer.echo(f"    {error.hint}", err=True)
-        sys.exit(USER_ERROR)
+        return USER_ERROR
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        return INTERRUPTED
+    except BrokenPipeError:
+        return PIPE_CLOSED
     except OSError as error:
         if debug:
             raise
@@ -83,5 +103,5 @@ def main() -> NoReturn:
         typer.echo(
             "    check the path, its permissions and the free space; nothing half-written was left", err=True
         )
-        sys.exit(USER_ERROR)
-    sys.exit(0)
+        return USER_ERROR
+    return 0
