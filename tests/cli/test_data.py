@@ -341,3 +341,28 @@ def test_an_exchange_that_there_is_not_stores_nothing(
     with pytest.raises(InvalidValueError, match="is not an exchange"):
         tm(home, "import", str(minutes), *STATED[2:], *words)
     assert BarStore(home / "bars").series() == ()
+
+
+def test_a_length_that_is_not_stored_is_made_from_shorter_bars(home: Path, minutes: Path) -> None:
+    tm(home, "import", str(minutes), *STATED)
+    shown = json.loads(tm(home, "show", "ABC", "--timeframe", "15m", "--rows", "2", "--json").stdout)
+    assert (shown["timeframe"], shown["made_from"], shown["range_bars"], shown["bars"]) == (
+        "15m",
+        "1m",
+        25,
+        25,
+    )
+    assert shown["shown"][-1]["ts"] == "2026-01-05T15:15:00+05:30"
+    assert shown["shown"][-1]["volume"] == sum(range(361, 376))
+    assert "made from 1m, raw prices" in tm(home, "show", "ABC", "--timeframe", "15m").stdout
+    assert json.loads(tm(home, "show", "ABC", "--json").stdout)["made_from"] is None
+    with pytest.raises(NotFoundError, match="30s"):
+        tm(home, "show", "ABC", "--timeframe", "30s")
+
+
+@pytest.mark.parametrize("words", [("list",), ("check",), ("show", "ABC")])
+def test_a_data_folder_that_is_a_file_is_told(tmp_path: Path, words: tuple[str, ...]) -> None:
+    file = tmp_path / "passwd"
+    file.write_text("root")
+    with pytest.raises(InvalidValueError, match="is not a folder"):
+        tm(file, *words)

@@ -82,7 +82,7 @@ def test_wrong_days_are_errors_and_nothing_is_written(tm, tmp_path, arguments, e
 
 def test_a_folder_that_cannot_be_written_is_named_with_what_to_do(tm, tmp_path):
     (tmp_path / "data").write_text("a file, not a folder")
-    with pytest.raises(InvalidValueError, match=r"cannot write below .*data.*--data-dir"):
+    with pytest.raises(InvalidValueError, match=r"data is not a folder.*--data-dir"):
         tm(*SMALL)
 
 

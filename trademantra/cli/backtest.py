@@ -13,7 +13,7 @@ from trademantra.core.errors import InvalidValueError
 from trademantra.core.instrument import Segment
 
 if TYPE_CHECKING:
-    from trademantra.engine.backtest import BacktestResult, Strategy
+    from trademantra.engine.backtest import BacktestInput, BacktestResult, Strategy
     from trademantra.engine.strategy import SignalStrategy
     from trademantra.reports.context import RunContext
     from trademantra.reports.restated_costs import YearCosts
@@ -134,17 +134,23 @@ def run_each(options: o.RunOptions) -> "list[tuple[BacktestResult, RunContext]]"
         prepared = replace(prepared, notes=(*prepared.notes, note))
     inputs = [prepared.given]
     if isinstance(strategy, SignalStrategy) and len(prepared.given.bars) > 1:
-        inputs = [
-            replace(
-                prepared.given,
-                bars={name: bars},
-                timelines={name: prepared.given.timelines[name]},
-                benchmark=None,
-            )
-            for name, bars in prepared.given.bars.items()
-        ]
+        inputs = [_alone(prepared.given, name) for name in prepared.given.bars]
     results = [run(strategy, given, options.parameters(), rules) for given in inputs]
     return [(result, context_of(strategy, prepared, options, result.symbols)) for result in results]
+
+
+def _alone(given: "BacktestInput", name: str) -> "BacktestInput":
+    """The input of one symbol out of several: its own bars, and the benchmark at their times."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    bars = given.bars[name]
+    benchmark = given.benchmark
+    if benchmark is not None:
+        clock = np.unique(np.concatenate([each.ts for each in given.bars.values()]))
+        benchmark = benchmark[np.searchsorted(clock, bars.ts)]
+    return replace(given, bars={name: bars}, timelines={name: given.timelines[name]}, benchmark=benchmark)
 
 
 def context_of(

@@ -235,7 +235,9 @@ def _tell(damaged: "list[BadInputError]") -> None:
 )
 def show(
     symbol: Annotated[str, typer.Argument(help="RELIANCE, NSE:RELIANCE or NSE:RELIANCE:5m.")],
-    timeframe: Annotated[str | None, typer.Option(help="Which one, where several are stored.")] = None,
+    timeframe: Annotated[
+        str | None, typer.Option(help="5m, 1h, 1d …: made from shorter bars where it is not stored.")
+    ] = None,
     first: Annotated[
         str | None, typer.Option("--from", metavar="DATE", help="First day, YYYY-MM-DD.")
     ] = None,
@@ -251,10 +253,19 @@ def show(
 ) -> None:
     """Bars of one symbol: a table of the last ones, and a line of all closes in the range."""
     from trademantra.cli.data_views import BarsShown, print_bars
-    from trademantra.data.find import find_one
+    from trademantra.data.find import find_all, find_one
 
-    store = _store(_root(data_dir))
-    entry = find_one(store.series([]), symbol, Timeframe.parse(timeframe) if timeframe else None)
+    root = _root(data_dir)
+    store = _store(root)
+    entries = store.series([])
+    wanted = Timeframe.parse(timeframe) if timeframe else None
+    if wanted and all(entry.series.timeframe != wanted for entry in find_all(entries, symbol)):
+        from trademantra.cli.longer_bars import longer_bars
+
+        shown = longer_bars(store, symbol, wanted, (first, last), adjusted=adjusted, rows=rows)
+        print_bars(shown, as_json=as_json)
+        return
+    entry = find_one(entries, symbol, wanted)
     start_ns, stop_ns = _range(entry, first, last)
     bars = store.read(entry.series, start_ns, stop_ns, adjusted=adjusted)
     if not len(bars):
@@ -265,9 +276,9 @@ def show(
 
 
 def _root(data_dir: Path | None) -> Path:
-    from trademantra.data.home import data_home
+    from trademantra.data.home import chosen_home
 
-    return data_home() if data_dir is None else data_dir.expanduser()
+    return chosen_home(data_dir)
 
 
 def _store(root: Path) -> "BarStore":

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -126,11 +127,16 @@ def numbers(bars: "Bars", i: int) -> dict[str, float]:
     return {name: float(getattr(bars, name)[i]) for name in ("open", "high", "low", "close", "volume")}
 
 
-def bars_json(entry: Entry, bars: "Bars", begin: int, *, adjusted: bool) -> Json:
-    """`tm data show`: the series, and bars from `begin` on."""
+def bars_json(
+    entry: Entry, bars: "Bars", begin: int, *, adjusted: bool, made_from: str | None = None
+) -> Json:
+    """`tm data show`: the series, and bars from `begin` on; counts and times of bars that were made are their own."""
     zone = zone_of_entry(entry)
+    if made_from is not None:
+        entry = replace(entry, rows=len(bars), first_ns=int(bars.ts[0]), last_ns=int(bars.ts[-1]))
     return {
         **entry_json(entry),
+        "made_from": made_from,
         "adjusted_on_read": adjusted,
         "range_bars": len(bars),
         "shown": [

@@ -23,6 +23,7 @@ from trademantra.cli.data_json import (
     report_json,
     zone_of_entry,
 )
+from trademantra.core.bar import Timeframe
 from trademantra.core.time import datetime_of
 from trademantra.data.audit import Audit
 from trademantra.data.imports.model import FileReport, ImportReport
@@ -201,12 +202,13 @@ def print_audits(audits: Sequence[Audit], *, as_json: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class BarsShown:
-    """Bars to show: `rows` of them as a table."""
+    """Bars to show: `rows` of them as a table; `made_from` shorter ones where they are not stored as such."""
 
     entry: Entry
     bars: "Bars"
     rows: int
     adjusted: bool
+    made_from: Timeframe | None = None
 
 
 def print_bars(shown: BarsShown, *, as_json: bool) -> None:
@@ -214,7 +216,8 @@ def print_bars(shown: BarsShown, *, as_json: bool) -> None:
     entry, bars = shown.entry, shown.bars
     begin = max(0, len(bars) - shown.rows)
     if as_json:
-        print_json(bars_json(entry, bars, begin, adjusted=shown.adjusted))
+        made_from = str(shown.made_from) if shown.made_from else None
+        print_json(bars_json(entry, bars, begin, adjusted=shown.adjusted, made_from=made_from))
         return
     console = _console()
     console.print(f"[bold]{escape(str(entry.series))}[/bold]  {escape(_kind(shown))}")
@@ -367,7 +370,8 @@ def _kind(shown: BarsShown) -> str:
     else:
         how = "raw prices"
     source = shown.entry.info.source or "an unknown source"
-    return f"{how}, from {source}, times in {zone_of_entry(shown.entry).key}"
+    made = f"made from {shown.made_from}, " if shown.made_from else ""
+    return f"{made}{how}, from {source}, times in {zone_of_entry(shown.entry).key}"
 
 
 def _time(entry: Entry, ns: int) -> str:

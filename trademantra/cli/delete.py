@@ -34,10 +34,10 @@ def delete(
     Splits and bonuses on file stay.  The exit code is 1 when you answer no.
     """
     from trademantra.data.find import find_all, names_of
-    from trademantra.data.home import data_home
+    from trademantra.data.home import chosen_home
     from trademantra.data.store import BarStore
 
-    store = BarStore((data_home() if data_dir is None else data_dir.expanduser()) / "bars")
+    store = BarStore(chosen_home(data_dir) / "bars")
     wanted = Timeframe.parse(timeframe) if timeframe else None
     asked = symbol.strip().upper()
     found = [

@@ -132,7 +132,7 @@ def optimise(
     from trademantra.cli.progress import counted
 
     announce_compilation()
-    from trademantra.data.home import data_home
+    from trademantra.data.home import chosen_home
     from trademantra.research.optimise.evaluate import reference_of
     from trademantra.research.optimise.optimise import optimise as run
     from trademantra.research.optimise.samplers import Method
@@ -163,7 +163,7 @@ def optimise(
         batch=batch,
     )
     prepared = options.prepare(chosen)
-    root = data_home() if data_dir is None else data_dir.expanduser()
+    root = chosen_home(data_dir)
     with counted("trials") as progress:
         result = run(
             plan.under(options.rules(chosen, prepared)),

@@ -54,7 +54,8 @@ LastOption = Annotated[
     str | None, typer.Option("--to", metavar="DATE", help="Last day, inclusive.", rich_help_panel=DATA)
 ]
 ExchangeOption = Annotated[
-    str | None, typer.Option("--exchange", help="Exchange of a file's bars.", rich_help_panel=DATA)
+    str | None,
+    typer.Option("--exchange", help="Exchange of a file's bars, or of stored symbols.", rich_help_panel=DATA),
 ]
 TimezoneOption = Annotated[
     str | None,
@@ -211,6 +212,7 @@ class RunOptions:
         """What to run on.  Errors: `InvalidValueError` for dates, zones or timeframes that are none."""
         from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+        from trademantra.data.exchange_names import exchange_named
         from trademantra.research.inputs import RunSpec
 
         try:
@@ -227,7 +229,7 @@ class RunOptions:
             last=parse_date(self.last) if self.last else None,
             costs=self.costs,
             segment=self.segment,
-            exchange=self.exchange,
+            exchange=exchange_named(self.exchange) if self.exchange else None,
             timezone=zone,
             benchmark=self.benchmark,
             adjusted=False if self.raw else None,
@@ -237,13 +239,12 @@ class RunOptions:
 
     def prepare(self, strategy: "Strategy") -> "Prepared":
         """Bars, sessions and charges of the run."""
-        from trademantra.data.home import data_home
+        from trademantra.data.home import chosen_home
         from trademantra.data.store import BarStore
         from trademantra.engine.backtest import is_intraday
         from trademantra.research.inputs import prepare_run
 
-        root = data_home() if self.data_dir is None else self.data_dir.expanduser()
-        return prepare_run(self.spec(is_intraday(strategy)), BarStore(root / "bars"))
+        return prepare_run(self.spec(is_intraday(strategy)), BarStore(chosen_home(self.data_dir) / "bars"))
 
     def rules(self, strategy: "Strategy", prepared: "Prepared") -> "TradingRules":
         """The strategy's own rules, changed by what the options say."""

@@ -56,10 +56,10 @@ def sample(
     data.  Running it again changes nothing.  One synthetic market is stored at a time: another seed or number of
     shares is refused, or replaces the whole of it with --force.
     """
-    from trademantra.data.home import data_home
+    from trademantra.data.home import chosen_home
     from trademantra.data.sample.install import SampleRequest, Which
 
-    root = data_home() if data_dir is None else data_dir.expanduser()
+    root = chosen_home(data_dir)
     request = SampleRequest(
         seed=seed,
         shares=symbols,

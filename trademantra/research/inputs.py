@@ -164,6 +164,7 @@ def _entries(spec: RunSpec, store: BarStore, scratch: Path, notes: list[str]) ->
         damaged: list[BadInputError] = []
         entries = store.series(damaged)
         notes.extend(f"left out: {error.message}" for error in damaged)
+        entries = _on_exchange(entries, spec.exchange)
         chosen = [
             _chosen(entries, name, spec.timeframe) for name in (*names, *(spec.symbols if not files else ()))
         ]
@@ -179,6 +180,15 @@ def _entries(spec: RunSpec, store: BarStore, scratch: Path, notes: list[str]) ->
             f"the series differ: {', '.join(sorted(str(entry.series) for _, entry in found)[:6])}",
             hint="run series of one exchange and one timeframe together, or give --timeframe",
         )
+    return found
+
+
+def _on_exchange(entries: tuple[Entry, ...], exchange: str | None) -> tuple[Entry, ...]:
+    """The stored series of an exchange, all when none is asked for.  Errors: `NotFoundError` for one without any."""
+    found = tuple(entry for entry in entries if exchange in (None, entry.series.exchange))
+    if entries and not found:
+        stored = ", ".join(sorted({entry.series.exchange for entry in entries}))
+        raise NotFoundError(f"no bars of {exchange} are stored", hint=f"bars are stored of {stored}")
     return found
 
 
