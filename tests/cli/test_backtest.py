@@ -10,9 +10,9 @@ import typer
 from typer.testing import CliRunner
 
 from trademantra.cli.backtest import register
-from trademantra.core.errors import InvalidValueError, NotFoundError
+from trademantra.core.errors import BadInputError, InvalidValueError, NotFoundError
 from trademantra.core.instrument import Exchange, Segment
-from trademantra.core.time import ist_ns
+from trademantra.core.time import IST, datetime_of, ist_ns
 from trademantra.data.series import Series
 from trademantra.data.store import BarStore
 from trademantra.engine.bars import Bars
@@ -68,3 +68,83 @@ def test_each_of_several_symbols_is_held_against_the_benchmark(home: Path) -> No
         alone = json.loads(run(home, "--bars", f"NSE:{name}", "--benchmark", "NIFTY", "--json"))
         assert told["metrics"]["beta"] is not None
         assert told["metrics"] == alone["metrics"]
+
+
+def csv(folder: Path, header: str, rows: list[str]) -> str:
+    path = folder / "prices.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return str(path)
+
+
+def daily_rows(count: int, line: str) -> list[str]:
+    days_of = [f"2025-{1 + k // 28:02}-{1 + k % 28:02}" for k in range(count)]
+    return [line.format(day=day, close=100 + k % 9) for k, day in enumerate(days_of)]
+
+
+@pytest.mark.parametrize(
+    ("row", "option"),
+    [("2025-03-29,100,101,99,x,5", "--skip-bad"), ("1/2/2025 soon,1,1,1,1,1", "--date-format")],
+)
+def test_an_option_that_only_the_import_has_comes_with_its_command(home: Path, row: str, option: str) -> None:
+    rows = daily_rows(60, "{day},{close},110,90,{close},5")
+    file = csv(home, "date,open,high,low,close,volume", [*rows, row])
+    with pytest.raises(BadInputError) as refused:
+        run(home, "--bars", file)
+    assert option in refused.value.hint
+    assert f"tm data import {file} --exchange NSE --symbol PRICES --timezone UTC" in refused.value.hint
+    assert "--bars PRICES" in refused.value.hint
+
+
+def test_columns_that_are_not_found_name_the_import_too(home: Path) -> None:
+    file = csv(home, "when,a,b,c,d", ["2025-01-01,1,1,1,1"])
+    with pytest.raises(BadInputError) as refused:
+        run(home, "--bars", file)
+    assert "--map" in refused.value.hint
+    assert "tm data import" in refused.value.hint
+
+
+def test_ist_is_a_zone_everywhere(home: Path) -> None:
+    file = csv(
+        home,
+        "time,open,high,low,close,volume",
+        daily_rows(60, "{day} 09:15:00,{close},110,90,{close},5"),
+    )
+    told, again = (
+        json.loads(run(home, "--bars", file, "--timezone", zone, "--json"))
+        for zone in ("IST", "Asia/Kolkata")
+    )
+    assert told["metrics"] == again["metrics"]
+    with pytest.raises(InvalidValueError, match="not a time zone"):
+        run(home, "--bars", file, "--timezone", "IST5")
+
+
+def test_a_jump_in_the_prices_is_a_warning_in_the_notes(home: Path) -> None:
+    split = days(0.0)
+    halved = np.where(np.arange(COUNT) < 60, 1.0, 0.5)
+    prices = (getattr(split, name) * halved for name in ("open", "high", "low", "close"))
+    BarStore(home / "bars").append(Series.parse("NSE:SPLIT:1d"), Bars.of(split.ts, *prices, split.volume))
+    notes = json.loads(run(home, "--bars", "SPLIT", "--json"))["notes"]
+    [warning] = [note for note in notes if note.startswith("warning:")]
+    assert "NSE:SPLIT:1d jumps by more than 15 %" in warning
+    assert str(datetime_of(int(split.ts[60]), IST).date()) in warning
+    assert "jumps by more than" in " ".join(run(home, "--bars", "SPLIT").split())
+    assert not [
+        note for note in json.loads(run(home, "--bars", "NSE:AAA", "--json"))["notes"] if "jumps" in note
+    ]
+
+
+def test_it_is_told_which_close_of_a_yahoo_file_is_used(home: Path) -> None:
+    header = "Date,Open,High,Low,Close,Adj Close,Volume"
+    file = csv(home, header, daily_rows(60, "{day},{close},110,90,{close},50,5"))
+    notes = json.loads(run(home, "--bars", file, "--json"))["notes"]
+    assert any("close is 'Close'; 'Adj Close' is left out" in note for note in notes)
+    only = csv(home, "Date,Open,High,Low,Adj Close,Volume", daily_rows(60, "{day},{close},110,90,50,5"))
+    with pytest.raises(BadInputError, match="the only close is 'Adj Close'"):
+        run(home, "--bars", only)
+
+
+def test_series_of_two_exchanges_are_told_apart(home: Path) -> None:
+    with pytest.raises(InvalidValueError, match="several exchanges: BSE:AAA:1d, NSE:BBB:1d") as refused:
+        run(home, "--bars", "BSE:AAA", "--bars", "BBB")
+    assert "run BSE and NSE apart" in refused.value.hint
+    assert "--timeframe" not in refused.value.hint

@@ -132,7 +132,7 @@ def test_unknown_names_are_refused_with_near_ones(store: BarStore) -> None:
     assert "NSE:INFY" in told.value.hint
     with pytest.raises(NotFoundError, match="no file"):
         prepare_run(RunSpec(sources=("nowhere/prices.csv",)), store)
-    with pytest.raises(InvalidValueError, match="series differ"):
+    with pytest.raises(InvalidValueError, match="several timeframes"):
         prepare_run(RunSpec(sources=("INFY", "TCS")), store)
 
 

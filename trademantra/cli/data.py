@@ -7,11 +7,9 @@ import typer
 
 from trademantra.core.bar import Timeframe
 from trademantra.core.errors import BadInputError, InvalidValueError, NotFoundError
-from trademantra.core.time import parse_date
+from trademantra.core.time import parse_date, parse_zone
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
-
     from trademantra.data.imports.model import ImportOptions
     from trademantra.data.store import BarStore, Entry
 
@@ -133,7 +131,7 @@ def import_(
         symbol_from_name=symbol_from_name,
         timeframe=Timeframe.parse(timeframe) if timeframe else None,
         mapping=parse_mapping(mapping or []),
-        timezone=_zone(timezone),
+        timezone=parse_zone(timezone) if timezone else None,
         stamp=Stamp(stamp) if stamp else None,
         date_format=date_format,
         decimal=decimal,
@@ -314,19 +312,6 @@ def _range(entry: "Entry", first: str | None, last: str | None) -> tuple[int | N
     if first and last and parse_date(first) > parse_date(last):
         raise InvalidValueError(f"--from {first} is after --to {last}")
     return (midnight(first, 0) if first else None), (midnight(last, 1) if last else None)
-
-
-def _zone(text: str | None) -> "ZoneInfo | None":
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    if text is None:
-        return None
-    try:
-        return ZoneInfo({"IST": "Asia/Kolkata"}.get(text.strip().upper(), text.strip()))
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InvalidValueError(
-            f"{text!r} is not a time zone", hint="write a name such as Asia/Kolkata, UTC or America/New_York"
-        ) from error
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -143,12 +143,11 @@ def _values(
     rows: int,
     as_json: bool,
 ) -> None:
-    from zoneinfo import ZoneInfo
 
     from trademantra.cli.run_options import settings_of
     from trademantra.core.bar import Timeframe
     from trademantra.core.errors import InvalidValueError
-    from trademantra.core.time import datetime_of
+    from trademantra.core.time import datetime_of, parse_zone
     from trademantra.data.home import bars_home
     from trademantra.data.store import BarStore
     from trademantra.engine.indicators.registry import INDICATORS
@@ -156,7 +155,7 @@ def _values(
 
     spec = RunSpec(
         sources=(bars,), symbols=symbols, timeframe=Timeframe.parse(timeframe) if timeframe else None,
-        exchange=exchange, timezone=ZoneInfo(timezone) if timezone else None,
+        exchange=exchange, timezone=parse_zone(timezone) if timezone else None,
     )  # fmt: skip
     prepared = prepare_run(spec, BarStore(bars_home()))
     if len(prepared.given.bars) != 1:

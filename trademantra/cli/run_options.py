@@ -10,7 +10,7 @@ import typer
 from trademantra.core.bar import Timeframe
 from trademantra.core.errors import InvalidValueError
 from trademantra.core.instrument import Segment
-from trademantra.core.time import parse_date
+from trademantra.core.time import parse_date, parse_zone
 
 if TYPE_CHECKING:
     from trademantra.engine.backtest import Strategy
@@ -210,17 +210,9 @@ class RunOptions:
 
     def spec(self, intraday: bool) -> "RunSpec":
         """What to run on.  Errors: `InvalidValueError` for dates, zones or timeframes that are none."""
-        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
         from trademantra.data.exchange_names import exchange_named
         from trademantra.research.inputs import RunSpec
 
-        try:
-            zone = ZoneInfo(self.timezone) if self.timezone else None
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise InvalidValueError(
-                f"{self.timezone!r} is not a time zone", hint="for example Asia/Kolkata or UTC"
-            ) from error
         return RunSpec(
             sources=self.bars,
             symbols=self.symbols,
@@ -230,7 +222,7 @@ class RunOptions:
             costs=self.costs,
             segment=self.segment,
             exchange=exchange_named(self.exchange) if self.exchange else None,
-            timezone=zone,
+            timezone=parse_zone(self.timezone) if self.timezone else None,
             benchmark=self.benchmark,
             adjusted=False if self.raw else None,
             intraday=self.intraday or intraday,

@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol, TypeVar
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from trademantra.core.errors import InvalidValueError
 
@@ -108,6 +108,22 @@ def parse_instant(text: str, default_zone: ZoneInfo | None = None) -> datetime:
             raise InvalidValueError(f"time {text!r} has no zone", hint="write an offset, for example +05:30")
         parsed = parsed.replace(tzinfo=default_zone)
     return _checked_year(parsed, text)
+
+
+def parse_zone(text: str) -> ZoneInfo:
+    """A zone by its IANA name, or `IST`, which here is India's.  Errors: `InvalidValueError`.
+
+    >>> parse_zone("ist").key, parse_zone("UTC").key
+    ('Asia/Kolkata', 'UTC')
+    """
+    name = text.strip()
+    try:
+        return IST if name.upper() == "IST" else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: the name of a folder of zones
+        raise InvalidValueError(
+            f"{text!r} is not a time zone",
+            hint="write a name such as Asia/Kolkata, IST, UTC or America/New_York",
+        ) from error
 
 
 def _checked_year(parsed: Day, text: str) -> Day:

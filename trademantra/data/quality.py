@@ -145,6 +145,11 @@ def check(
     return QualityReport(timeframe, len(bars), expected, missing, tuple(findings), zone)
 
 
+def jumps(bars: Bars, zone: ZoneInfo = IST, limits: QualityLimits | None = None) -> tuple[Finding, ...]:
+    """The unexplained jumps alone, of sound bars as they are used: a split that nobody adjusted looks like one."""
+    return tuple(_jumps(bars, (), zone, limits or QualityLimits()))
+
+
 def _fields(bars: Bars) -> tuple[Float64Array, ...]:
     return bars.open, bars.high, bars.low, bars.close, bars.volume
 

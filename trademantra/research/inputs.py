@@ -1,5 +1,6 @@
 """From what a person names to what the engine runs on: bars, sessions, charges, trading rules."""
 
+import shlex
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,12 +31,15 @@ from trademantra.engine.timeline import Timeline, by_days, by_sessions
 from trademantra.markets.charges.numeric import numeric_rules, numeric_warnings
 from trademantra.markets.charges.orders import AssetKind
 from trademantra.markets.sessions import square_off_time
+from trademantra.research.price_jumps import jump_notes
 
 INDICES = frozenset(
     {"NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "NIFTYNXT50", "SENSEX", "BANKEX", "INDIAVIX"}
 )
 SYNTHETIC = "SYNTH"
 NO_EXCHANGE = "FILE"
+# Options of `tm data import` alone, which its errors name.
+_IMPORT_ONLY = ("--map", "--date-format", "--skip-bad", "--adjusted", "--only", "--decimal")
 _CURRENCIES = {
     Exchange.NYSE.value: "USD",
     Exchange.NASDAQ.value: "USD",
@@ -108,6 +112,7 @@ def prepare_run(spec: RunSpec, store: BarStore) -> Prepared:
         for where, entry in found:
             name = entry.series.symbol
             bars[name], timelines[name] = _one(spec, where, entry, notes)
+            notes.extend(jump_notes(entry.series, bars[name], zone_of_run(entry.series.exchange)))
         [timeframe] = {spec.timeframe or entry.series.timeframe for _, entry in found} or {Timeframe(1, "d")}
         benchmark = _benchmark(spec, store, found, bars)
     exchange = found[0][1].series.exchange
@@ -175,10 +180,16 @@ def _entries(spec: RunSpec, store: BarStore, scratch: Path, notes: list[str]) ->
         )
     exchanges = {entry.series.exchange for _, entry in found}
     timeframes = {entry.series.timeframe for _, entry in found}
-    if len(exchanges) > 1 or (len(timeframes) > 1 and spec.timeframe is None):
+    shown = ", ".join(sorted(str(entry.series) for _, entry in found)[:6])
+    if len(exchanges) > 1:
         raise InvalidValueError(
-            f"the series differ: {', '.join(sorted(str(entry.series) for _, entry in found)[:6])}",
-            hint="run series of one exchange and one timeframe together, or give --timeframe",
+            f"the series are of several exchanges: {shown}",
+            hint=f"a run has the hours, charges and currency of one: run {' and '.join(sorted(exchanges))} apart",
+        )
+    if len(timeframes) > 1 and spec.timeframe is None:
+        raise InvalidValueError(
+            f"the series are of several timeframes: {shown}",
+            hint="give --timeframe, one that can be made from all of them",
         )
     return found
 
@@ -203,6 +214,7 @@ def _read_file(
     """
 
     def remember(plan: Plan) -> None:
+        notes.extend(f"{file.name}: {notice}" for notice in plan.layout.notices)
         if plan.layout.stamps.kind.needs_zone and spec.timezone is None:
             notes.append(
                 f"{file.name}: its times have no zone and are read as {zone.key}; --timezone says otherwise"
@@ -221,12 +233,19 @@ def _read_file(
         exchange_if_unnamed=NO_EXCHANGE,
         symbol_if_unnamed=named.upper(),
     )
-    run(
-        ImportJob(
-            paths=[file], options=options, rejects=scratch / "rejects.csv", scratch=scratch, on_plan=remember
-        ),
-        store,
+    job = ImportJob(
+        paths=[file], options=options, rejects=scratch / "rejects.csv", scratch=scratch, on_plan=remember
     )
+    try:
+        run(job, store)
+    except BadInputError as error:
+        if any(option in error.hint for option in _IMPORT_ONLY):
+            command = f"tm data import {shlex.quote(str(file))} --exchange {spec.exchange or 'NSE'}"
+            error.hint += (
+                f"; that is an option of the import: run {command} --symbol {named.upper()} --timezone {zone.key} "
+                f"with it, then this with --bars {named.upper()}"
+            )
+        raise
 
 
 def _is_file(source: str) -> bool:

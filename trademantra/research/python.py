@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
-from zoneinfo import ZoneInfo
 
 from trademantra.core.bar import Timeframe
 from trademantra.core.errors import InvalidValueError
-from trademantra.core.time import parse_date
+from trademantra.core.time import parse_date, parse_zone
 from trademantra.data.home import data_home
 from trademantra.data.store import BarStore
 from trademantra.engine.backtest import BacktestInput, BacktestResult, Strategy, is_intraday
@@ -128,7 +127,7 @@ def _given(
             last=parse_date(words.last) if words.last else None,
             costs=words.costs,
             exchange=words.exchange,
-            timezone=ZoneInfo(words.timezone) if words.timezone else None,
+            timezone=parse_zone(words.timezone) if words.timezone else None,
             intraday=is_intraday(strategy),
         )
         prepared = prepare_run(spec, BarStore((words.data_dir or data_home()) / "bars"))

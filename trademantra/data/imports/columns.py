@@ -26,6 +26,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     ),
     SYMBOL: ("symbol", "ticker", "tradingsymbol", "scrip", "scripname", "stock", "instrument", "pair", "tic", "name"),
 }  # fmt: skip
+_ADJUSTED = ("adjclose", "adjustedclose", "closeadj", "adjcloseprice")
 _DATE_NAMES = ("date", "day", "tradedate", "dateist")
 _TIME_NAMES = ("time", "timeofday", "tradetime", "timeist", "clock")
 
@@ -106,11 +107,21 @@ def mapped(table: Table, stated: Mapping[str, tuple[str, ...]], *, symbol_wanted
                 notices.append(
                     f"{column!r} counts price changes, not units traded: it is stored as volume all the same"
                 )
+    adjusted = [name for name in table.columns if plain_name(name) in _ADJUSTED and name not in taken]
+    if adjusted and "close" in found:
+        notices.append(
+            f"close is {found['close'][0]!r}; {adjusted[0]!r} is left out, as its open, high and low are not adjusted"
+        )
     missing = [field for field in (STAMP, *PRICES) if field not in found]
     if missing:
         what = (
             "the file has no header" if not table.has_header else f"no column found for {', '.join(missing)}"
         )
+        if adjusted and missing == ["close"]:
+            raise InvalidValueError(
+                f"the only close is {adjusted[0]!r}, which is adjusted where open, high and low are not",
+                hint="take a file that has the close as it was traded too",
+            )
         example = f"{missing[0]}={table.columns[0]}"
         raise InvalidValueError(
             f"{what}; its columns are {', '.join(table.columns)}",
