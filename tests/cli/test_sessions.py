@@ -1,6 +1,7 @@
 """`tm sessions` and `tm phase` from the outside."""
 
 import json
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from tests.data.instruments.dumps import kite_file
 from trademantra.cli import sessions
 from trademantra.core.errors import (
+    AmbiguousInstrumentError,
     BadInputError,
     InvalidValueError,
     MissingFactError,
@@ -18,10 +21,20 @@ from trademantra.core.errors import (
     TradeMantraError,
     UnknownInstrumentError,
 )
+from trademantra.core.time import ns_of, parse_instant
+from trademantra.data.instruments.master import import_files, master_path
+from trademantra.data.series import Series
+from trademantra.data.store import BarStore
+from trademantra.engine.bars import Bars
 
 
 @pytest.fixture
-def app() -> typer.Typer:
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
+    monkeypatch.setenv("TRADEMANTRA_HOME", str(tmp_path / "home"))
+    for name in ("NASDAQ:STORED:1d", "NSE:TWICE:1d", "BSE:TWICE:1d"):
+        BarStore(tmp_path / "home" / "bars").append(
+            Series.parse(name), Bars.of([1_700_000_000_000_000_000], [1.0], [1.0], [1.0], [1.0], [1.0])
+        )
     fresh = typer.Typer()
     sessions.register(fresh)
     return fresh
@@ -113,6 +126,17 @@ def test_what_is_known_of_a_day_is_shown_with_what_is_not(app: typer.Typer) -> N
         ("AAPL", ["-e", "NASDAQ"], "NASDAQ", "equity", "closed"),
         ("EURUSD", ["-e", "forex"], "FOREX", "forex", "continuous"),
         ("BTCUSDT", ["-e", "BINANCE"], "BINANCE", "crypto_spot", "continuous"),
+        ("btcusdt", [], "BINANCE", "crypto_spot", "continuous"),
+        ("EURUSD", [], "FOREX", "forex", "continuous"),
+        ("NSE:NIFTY:2026-11-24:FUT", [], "NSE", "equity_futures", "continuous"),
+        ("NIFTY:2026-11-24:FUT", [], "NSE", "equity_futures", "continuous"),
+        ("NSE:NIFTY:2026-11-24:24500:CE", [], "NSE", "equity_options", "continuous"),
+        ("SENSEX:2026-11-26:85000.5:PE", [], "BSE", "equity_options", "continuous"),
+        ("NSE:USDINR:2026-12-29:FUT", [], "NSE", "currency_futures", "continuous"),
+        ("MCX:GOLD:2026-12-04:FUT", [], "MCX", "commodity_futures", "continuous"),
+        ("MCX_FO:GOLD26DECFUT", [], "MCX", "commodity_futures", "continuous"),
+        ("NSE:SMALLCO", ["--no-closing-auction"], "NSE", "equity", "continuous"),
+        ("STORED", [], "NASDAQ", "equity", "closed"),
     ],
 )
 def test_a_symbol_is_recognised(
@@ -128,6 +152,16 @@ def test_a_time_without_zone_is_read_in_india_and_said_so(app: typer.Typer) -> N
     assert "no zone" not in zoned
     assert "cas_reference" in zoned
     assert "until Fri 2026-11-20 15:20 IST, then cas_entry" in zoned
+
+
+def test_without_a_time_it_is_now_and_today_where_the_exchange_is(
+    app: typer.Typer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "now_ns", lambda: ns_of(parse_instant("2026-11-19T20:00:00+00:00")))
+    assert phase_of(app, "RELIANCE")["instant"] == "2026-11-20T01:30:00+05:30"
+    assert "no zone" not in run(app, "phase", "RELIANCE")
+    assert "Friday 2026-11-20" in run(app, "sessions")
+    assert "Thursday 2026-11-19" in run(app, "sessions", "-e", "NYSE")
 
 
 def test_a_random_end_is_told(app: typer.Typer) -> None:
@@ -165,7 +199,18 @@ def test_an_own_file_gives_the_hours(app: typer.Typer, tmp_path: Path) -> None:
         (["sessions", "2026-11-20", "-e", "NASDAK"], InvalidValueError, "NASDAK"),
         (["sessions", "2026-11-20", "-e", "GIFT"], NotFoundError, "GIFT"),
         (["phase", "noon", "INFY"], InvalidValueError, "not a time"),
-        (["phase", "2026-11-20T15:20", "SMALLCO"], MissingFactError, "SMALLCO"),
+        (["phase", "2026-11-20T15:20", "NSE:SMALLCO"], MissingFactError, "SMALLCO"),
+        (["phase", "2026-11-20T15:20", "RELIANC"], UnknownInstrumentError, "did you mean RELIANCE"),
+        (
+            ["phase", "2026-11-20T15:20", "SMALLCO"],
+            UnknownInstrumentError,
+            "Say where it trades: NSE:SMALLCO",
+        ),
+        (["phase", "2026-11-20T15:20", "NSE:NIFTY:2026-13-24:FUT"], InvalidValueError, "not a date"),
+        (["phase", "2026-11-20T15:20", "TWICE"], AmbiguousInstrumentError, "BSE and NSE"),
+        (["phase", "2026-11-20T15:20"], InvalidValueError, "no symbol after"),
+        (["phase", "2026-11-20T15:20", "INFY", "TCS"], InvalidValueError, "'TCS' is too much"),
+        (["phase", "2026-11-20T15:20", "FILE:INFY"], InvalidValueError, "not an exchange"),
         (["phase", "2026-11-20T15:20", "NSE:"], UnknownInstrumentError, "empty"),
         (["phase", "2026-11-20T15:20", "XYZ:INFY"], InvalidValueError, "XYZ"),
         (["phase", "2026-11-20T15:20", "NIFTY26N3524500CE"], UnknownInstrumentError, "does not exist"),
@@ -187,7 +232,17 @@ def test_rubbish_is_an_error_that_helps(
 
 
 def test_a_share_of_which_the_auction_is_not_known_is_not_promised_the_later_end(app: typer.Typer) -> None:
-    told = run(app, "phase", "2026-11-20T11:00", "PFC")
+    told = run(app, "phase", "2026-11-20T11:00", "NSE:PFC")
     assert "until Fri 2026-11-20 15:15 IST, then not known" in told
     assert "15:30" in told
-    assert "15:30 IST, then" in run(app, "phase", "2026-11-20T11:00", "PFC", "--no-closing-auction")
+    assert "15:30 IST, then" in run(app, "phase", "2026-11-20T11:00", "NSE:PFC", "--no-closing-auction")
+
+
+def test_a_symbol_of_the_instrument_master_is_known(app: typer.Typer, tmp_path: Path) -> None:
+    file = kite_file(tmp_path, ['128083204,500325,NEWCO,"NEW CO",0,,0,0.05,1,EQ,BSE,BSE'])
+    with pytest.raises(UnknownInstrumentError):
+        phase_of(app, "2026-11-20T11:00", "NEWCO")
+    import_files(master_path(), [file], broker="kite", as_of=date(2026, 11, 19))
+    assert phase_of(app, "2026-11-20T11:00", "NEWCO")["exchange"] == "BSE"
+    with pytest.raises(UnknownInstrumentError):
+        phase_of(app, "2026-11-20T11:00", "NEWCOO")

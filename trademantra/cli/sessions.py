@@ -1,6 +1,7 @@
 """`tm sessions` and `tm phase`: what the exchanges do on a day and at a moment."""
 
 import json
+import time
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -39,18 +40,20 @@ def register(app: typer.Typer) -> None:
     app.command(
         "sessions",
         rich_help_panel=_PANEL,
-        epilog="Examples:  tm sessions 2026-11-20  ·  tm sessions 2026-11-10 -e MCX  ·  tm sessions 2026-09-07 -s equity --json",
+        epilog="Examples:  tm sessions  ·  tm sessions 2026-11-20  ·  tm sessions 2026-11-10 -e MCX  ·  tm sessions 2026-09-07 -s equity --json",
     )(sessions)
     app.command(
         "phase",
         rich_help_panel=_PANEL,
-        epilog="Examples:  tm phase 2026-11-20T15:17 RELIANCE  ·  tm phase 2026-11-20T15:35 NIFTY26NOVFUT  ·  "
+        epilog="Examples:  tm phase RELIANCE  ·  tm phase 2026-11-20T15:17 RELIANCE  ·  tm phase 2026-11-20T15:35 NIFTY26NOVFUT  ·  "
         "tm phase 2026-11-20T15:20 MYSHARE --no-closing-auction",
     )(phase)
 
 
 def sessions(
-    day: Annotated[str, typer.Argument(metavar="DATE", help="YYYY-MM-DD")],
+    day: Annotated[
+        str, typer.Argument(metavar="[DATE]", help="YYYY-MM-DD; default: today where the exchange is.")
+    ] = "",
     exchange: _ExchangeOption = "",
     segment: _SegmentOption = "",
     as_json: _JsonOption = False,
@@ -60,8 +63,9 @@ def sessions(
 
     A phase marked ~ may end early: the exchange draws its end at random from the time given.
     """
-    wanted = parse_date(day)
-    rows = _rows(wanted, _word(exchange, Exchange), _word(segment, Segment), _overrides(sessions_file))
+    where = _word(exchange, Exchange)
+    wanted = parse_date(day) if day else _today(where or Exchange.NSE)
+    rows = _rows(wanted, where, _word(segment, Segment), _overrides(sessions_file))
     if as_json:
         typer.echo(json.dumps([row.as_json() for row in rows], indent=2))
         return
@@ -80,11 +84,13 @@ def sessions(
 
 
 def phase(
-    instant: Annotated[
-        str, typer.Argument(metavar="INSTANT", help="2026-11-20T15:17; without a zone it is India time")
-    ],
-    symbol: Annotated[
-        str, typer.Argument(metavar="SYMBOL", help="RELIANCE, NIFTY, NIFTY26NOVFUT, GOLD26DECFUT …")
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[INSTANT] SYMBOL",
+            help="2026-11-20T15:17 (without a zone it is India time; default: now), then RELIANCE, NIFTY26NOVFUT, "
+            "NSE:NIFTY:2026-11-24:FUT, BTCUSDT …",
+        ),
     ],
     exchange: _ExchangeOption = "",
     segment: _SegmentOption = "",
@@ -99,17 +105,26 @@ def phase(
     sessions_file: _FileOption = None,
 ) -> None:
     """The phase of the day at an instant, and until when it lasts."""
+    from trademantra.data.home import bars_home
+    from trademantra.data.store import BarStore
     from trademantra.markets.sessions import window_at
 
-    zoned = parse_instant(instant, IST).astimezone(IST)
+    instant, symbol = _instant_and_symbol(words)
+    zoned = parse_instant(instant, IST).astimezone(IST) if instant else datetime_of(now_ns())
     overrides = _overrides(sessions_file)
-    instrument = instrument_of(symbol, _word(exchange, Exchange), _word(segment, Segment), closing_auction)
+    instrument = instrument_of(
+        symbol,
+        _word(exchange, Exchange),
+        _word(segment, Segment),
+        closing_auction,
+        BarStore(bars_home()).names(),
+    )
     window = window_at(zoned, instrument, overrides=overrides)
     until = _until(window, instrument, overrides)
     if as_json:
         typer.echo(json.dumps(_phase_json(zoned, instrument, window, until), indent=2))
         return
-    if datetime.fromisoformat(instant).tzinfo is None:
+    if instant and datetime.fromisoformat(instant).tzinfo is None:
         typer.echo(f"{instant} has no zone: read as India time (IST)")
     typer.echo(
         f"{instrument.exchange}:{instrument.symbol} ({instrument.segment}) at {zoned:%a %Y-%m-%d %H:%M:%S} IST"
@@ -120,6 +135,35 @@ def phase(
             f"it may end at any moment from {_clock(window.random_from_ns)}: the exchange draws the end"
         )
     typer.echo(f"until {_stamp(until.end_ns)}, then {until.then}")
+
+
+def now_ns() -> int:
+    """The present instant: where the command line meets the wall clock."""
+    return time.time_ns()
+
+
+def _today(exchange: Exchange) -> date:
+    from trademantra.data.series import zone_of
+
+    return datetime_of(now_ns(), zone_of(exchange)).date()
+
+
+def _instant_and_symbol(words: list[str]) -> tuple[str, str]:
+    """The words of `tm phase`; an empty instant means now.  Errors: `InvalidValueError`."""
+    if len(words) == 1:
+        try:
+            datetime.fromisoformat(words[0])
+        except ValueError:
+            return "", words[0]
+        raise InvalidValueError(
+            f"no symbol after {words[0]}", hint=f"for example tm phase {words[0]} RELIANCE"
+        )
+    if len(words) > 2:
+        raise InvalidValueError(
+            f"{' '.join(words[2:])!r} is too much",
+            hint="write tm phase [INSTANT] SYMBOL, one symbol at a time",
+        )
+    return words[0], words[1]
 
 
 @dataclass(frozen=True, slots=True)
