@@ -1,6 +1,8 @@
 """`tm backtest` from the outside."""
 
 import json
+import re
+from csv import DictReader
 from datetime import date
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from trademantra.cli.backtest import register
+from trademantra.cli.backtest_view import money
 from trademantra.core.errors import BadInputError, InvalidValueError, NotFoundError
 from trademantra.core.instrument import Exchange, Segment
 from trademantra.core.time import IST, datetime_of, ist_ns
@@ -148,3 +151,18 @@ def test_series_of_two_exchanges_are_told_apart(home: Path) -> None:
         run(home, "--bars", "BSE:AAA", "--bars", "BBB")
     assert "run BSE and NSE apart" in refused.value.hint
     assert "--timeframe" not in refused.value.hint
+
+
+def test_rupees_are_grouped_for_people_and_plain_for_programs(home: Path, tmp_path: Path) -> None:
+    out = tmp_path / "trades.csv"
+    words = ("--bars", "NSE:AAA", "--cash", "12345678", "--costs", "flat:0.0003")
+    shown = run(home, *words, "--trades", str(out))
+    told = json.loads(run(home, *words, "--json"))
+    assert money(told["metrics"]["final_equity"], "INR") in shown
+    assert re.search(r"\d,\d\d,\d\d,\d\d\d\.\d\d", shown)
+    rows = list(DictReader(out.read_text().splitlines()))
+    assert rows
+    for row in rows:
+        for name in ("entry_price", "exit_price", "quantity", "gross", "costs", "net"):
+            assert len(row[name].replace("-", "").replace(".", "").strip("0")) <= 12, row
+            assert "," not in row[name]

@@ -86,7 +86,7 @@ def test_the_table_shows_every_line_and_how() -> None:
     out, _ = run(text=json.dumps(PANEL))
     assert all(key in out for key in KEYS)
     assert "61.02" in out
-    assert "0.15% of 5600" in out
+    assert "0.15% of 5,600" in out
 
 
 def test_brokers_names_of_segments_are_understood() -> None:
@@ -188,3 +188,13 @@ def test_rubbish_in_any_field_is_read_or_refused_by_name(place: str, value: obje
     with suppress(TradeMantraError):  # any other error fails the test
         requests, _ = read_requests(changed(place, value))
         requests[0].note()
+
+
+def test_the_table_groups_rupees_in_lakhs_and_the_json_has_plain_decimals() -> None:
+    large = changed("orders.1.quantity", 2_000_000)
+    out, _ = run(text=large)
+    note = json.loads(run("--json", text=large)[0])
+    assert not any("," in amount for amount in note.values())
+    assert f"{float(note['stt']):.2f}" == "840000.00"
+    assert "8,40,000.00" in out
+    assert "0.15% of 56,00,00,000" in out

@@ -7,6 +7,7 @@ import pytest
 from tests.reports.runs import CONTEXT, charges_of, cross_run, silent_run
 from trademantra.core.order import Product
 from trademantra.reports.backtest_json import result_object
+from trademantra.reports.json_values import figure
 from trademantra.reports.trades_csv import COLUMNS, trades_csv, write_trades_csv
 
 
@@ -22,7 +23,11 @@ def test_the_table_has_the_values_of_the_json() -> None:
     for row, trade in zip(rows, trades, strict=True):
         assert tuple(row) == COLUMNS == tuple(trade)
         for name, value in trade.items():
-            assert (float(row[name]) if isinstance(value, float | int) else row[name]) == value
+            if isinstance(value, float | int):
+                assert float(row[name]) == figure(value)
+                assert len(row[name].strip("-0.").replace(".", "").partition("e")[0]) <= 12
+            else:
+                assert row[name] == value
 
 
 @pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1", "@SUM(A1)", "\t=1", "\n=1", 'A"B,C', "M&M"])

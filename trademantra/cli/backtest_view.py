@@ -1,7 +1,10 @@
 """Back-test results on a terminal."""
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import TYPE_CHECKING
+
+from trademantra.reports.html.figures import grouped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,24 +54,29 @@ def _show_one(console: "Console", result: "BacktestResult", context: "RunContext
         ("value at risk, 95 %", percent(m.value_at_risk)),
     ]
     right = [
-        ("final equity", money(m.final_equity)),
+        ("final equity", money(m.final_equity, context.currency)),
         ("trades", f"{m.trades:,}"),
         ("win rate", percent(m.win_rate)),
         ("profit factor", number(m.profit_factor)),
-        ("expectancy a trade", money(m.expectancy)),
-        ("average win / loss", f"{money(m.average_win)} / {money(m.average_loss)}"),
+        ("expectancy a trade", money(m.expectancy, context.currency)),
+        (
+            "average win / loss",
+            f"{money(m.average_win, context.currency)} / {money(m.average_loss, context.currency)}",
+        ),
         ("longest losing run", f"{m.longest_losing_run}"),
         ("exposure", percent(m.exposure)),
-        ("costs", money(m.costs)),
+        ("costs", money(m.costs, context.currency)),
         ("alpha / beta", f"{percent(m.alpha)} / {number(m.beta)}"),
     ]
     for (a, b), (c, d) in zip(left, right, strict=True):
         table.add_row(a, f"[bold]{b}[/bold]", c, f"[bold]{d}[/bold]")
     console.print(table)
     if result.levies:
-        lines = ", ".join(f"{name} {money(amount)}" for name, amount in result.levies.items())
+        lines = ", ".join(
+            f"{name} {money(amount, context.currency)}" for name, amount in result.levies.items()
+        )
         console.print(f"costs by line: {lines}", highlight=False)
-    _show_open(console, result)
+    _show_open(console, result, context.currency)
     console.print(
         "rules: " + "; ".join(f"{name}: {what}" for name, what in rules_in_words(result.rules)),
         style="dim",
@@ -90,7 +98,7 @@ def _show_one(console: "Console", result: "BacktestResult", context: "RunContext
     )
 
 
-def _show_open(console: "Console", result: "BacktestResult") -> None:
+def _show_open(console: "Console", result: "BacktestResult", currency: str) -> None:
     """Positions that the run ended with: they are in the return, and not among the trades."""
     from trademantra.reports.trades import open_positions
 
@@ -99,7 +107,7 @@ def _show_open(console: "Console", result: "BacktestResult") -> None:
         unrealised = result.metrics.final_equity - result.rules.cash - float(result.trades["net"].sum())
         what = "position" if len(held) == 1 else "positions"
         console.print(
-            f"open at the end: {len(held)} {what}, unrealised {money(unrealised)} after the costs of entering",
+            f"open at the end: {len(held)} {what}, unrealised {money(unrealised, currency)} after the costs of entering",
             highlight=False,
             markup=False,
         )
@@ -111,11 +119,11 @@ def _show_many(console: "Console", runs: "Sequence[tuple[BacktestResult, RunCont
     table = Table("symbol", title=f"{runs[0][1].title} ({runs[0][0].strategy})")
     for name in ("return", "CAGR", "Sharpe", "drawdown", "trades", "win rate", "profit factor", "costs"):
         table.add_column(name, justify="right")
-    for result, _ in runs:
+    for result, context in runs:
         m = result.metrics
         table.add_row(
             result.symbols[0], percent(m.total_return), percent(m.cagr), number(m.sharpe), percent(m.max_drawdown),
-            f"{m.trades:,}", percent(m.win_rate), number(m.profit_factor), money(m.costs),
+            f"{m.trades:,}", percent(m.win_rate), number(m.profit_factor), money(m.costs, context.currency),
         )  # fmt: skip
     console.print(table)
 
@@ -129,5 +137,14 @@ def number(value: float) -> str:
     return f"{value:,.2f}" if value == value else "–"
 
 
-def money(value: float) -> str:
-    return f"{value:,.2f}" if value == value else "–"
+def money(value: float, currency: str) -> str:
+    """An amount to the paisa (or cent), grouped as readers of the currency do.
+
+    >>> money(123456.784, "INR"), money(-123456.784, "USD"), money(float("nan"), "INR")
+    ('1,23,456.78', '-123,456.78', '–')
+    """
+    if not isfinite(value):
+        return "–"
+    whole, _, paise = f"{abs(value):.2f}".partition(".")
+    sign = "-" if round(value, 2) < 0.0 else ""
+    return f"{sign}{grouped(whole, currency)}.{paise}"

@@ -140,24 +140,33 @@ def _print(note: "ContractNote") -> None:
         show_footer=True,
     )
     table.add_column("charge", footer="total")
-    table.add_column("amount", justify="right", footer=texts["total"])
+    table.add_column("amount", justify="right", footer=_grouped(texts["total"], note.currency))
     table.add_column("how")
     for levy in note.lines:
         parts = [d for d in note.details if d.levy is levy]
-        how = "; ".join(_how(part) for part in parts).replace("[", r"\[")
-        table.add_row(levy.value, texts[levy.value], how)
+        how = "; ".join(_how(part, note.currency) for part in parts).replace("[", r"\[")
+        table.add_row(levy.value, _grouped(texts[levy.value], note.currency), how)
     Console(emoji=False).print(table)
 
 
-def _how(part: "ChargeDetail") -> str:
+def _grouped(text: str, currency: str) -> str:
+    """A decimal as it is written, its whole digits grouped as readers of the currency do."""
+    from trademantra.reports.html.figures import grouped
+
+    whole, point, fraction = text.partition(".")
+    sign = "-" if whole.startswith("-") else ""
+    return f"{sign}{grouped(whole.removeprefix('-'), currency)}{point}{fraction}"
+
+
+def _how(part: "ChargeDetail", currency: str) -> str:
     """Where a part of a line comes from, in words; the confidence of a rate that is not sure stands behind it."""
     from trademantra.markets.charges.json_form import plain_amount
 
     doubt = "" if part.confidence in ("high", "user") else f" [{part.confidence}]"
-    what = plain_amount(part.amount)
+    what = _grouped(plain_amount(part.amount), currency)
     if part.rate and part.base.is_per_order:
         orders = plain_amount(part.counted_on)
         what = f"{plain_amount(part.rate * 100)}% of each of {orders} orders, within floor and cap: {what}"
     elif part.rate:
-        what = f"{plain_amount(part.rate * 100)}% of {plain_amount(part.counted_on)}"
+        what = f"{plain_amount(part.rate * 100)}% of {_grouped(plain_amount(part.counted_on), currency)}"
     return f"{part.table.replace('_', ' ')}: {what}{doubt}"

@@ -143,7 +143,6 @@ def _values(
     rows: int,
     as_json: bool,
 ) -> None:
-
     from trademantra.cli.run_options import settings_of
     from trademantra.core.bar import Timeframe
     from trademantra.core.errors import InvalidValueError
@@ -170,10 +169,13 @@ def _values(
     if as_json:
         import json
 
-        from trademantra.reports.json_values import number
+        from trademantra.reports.json_values import figure, number
 
         table = [
-            {"time": when.isoformat(), **{key: number(float(values[i])) for key, values in columns.items()}}
+            {
+                "time": when.isoformat(),
+                **{key: number(figure(float(values[i]))) for key, values in columns.items()},
+            }
             for i, when in zip(shown, times, strict=True)
         ]
         typer.echo(json.dumps(table, indent=1))

@@ -18,6 +18,15 @@ def number(value: float) -> float | None:
     return float(value) if isfinite(value) else None
 
 
+def figure(value: float) -> float:
+    """A number without the noise of binary fractions: 12 digits, which hold 100 crore to the paisa.
+
+    >>> figure(0.1 + 0.2), figure(23456.049999999996), figure(1234567890.12)
+    (0.3, 23456.05, 1234567890.12)
+    """
+    return float(f"{value:.12g}")
+
+
 def numbers(values: Sequence[float] | Float64Array, decimals: int | None = None) -> list[Json]:
     """Numbers, rounded to `decimals` when given, None where undefined or infinite.
 

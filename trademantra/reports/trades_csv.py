@@ -7,6 +7,7 @@ from pathlib import Path
 from trademantra.data.durable import replace_file
 from trademantra.engine.backtest import BacktestResult
 from trademantra.reports.context import RunContext
+from trademantra.reports.json_values import figure
 from trademantra.reports.times import BarTimes
 from trademantra.reports.trades import trade_rows
 
@@ -19,9 +20,9 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def trades_csv(result: BacktestResult, context: RunContext) -> str:
-    """A header and one line a trade, in the order of exits; the same values as in the JSON.
+    """A header and one line a trade, in the order of exits; the values of the JSON, rounded.
 
-    Numbers are written so that they read back to the same float; text that a spreadsheet would take for a formula gets
+    Numbers have up to 12 digits, so no noise of binary fractions; text that a spreadsheet would take for a formula gets
     a leading apostrophe.
     """
     times = BarTimes(result.ts, context.zone)
@@ -29,10 +30,13 @@ def trades_csv(result: BacktestResult, context: RunContext) -> str:
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow(COLUMNS)
     for trade in trade_rows(result):
-        figures = (trade.entry_price, trade.exit_price, trade.quantity, trade.gross, trade.costs, trade.net)
+        figures = (
+            trade.entry_price, trade.exit_price, trade.quantity, trade.gross, trade.costs, trade.net,
+            trade.return_on_value,
+        )  # fmt: skip
         writer.writerow(
-            (safe_text(trade.symbol), trade.side, times[trade.entry], times[trade.exit], *map(repr, figures),
-             repr(trade.return_on_value), trade.reason, trade.bars)
+            (safe_text(trade.symbol), trade.side, times[trade.entry], times[trade.exit], *map(figure, figures),
+             trade.reason, trade.bars)
         )  # fmt: skip
     return written.getvalue()
 
