@@ -366,3 +366,17 @@ def test_a_data_folder_that_is_a_file_is_told(tmp_path: Path, words: tuple[str, 
     file.write_text("root")
     with pytest.raises(InvalidValueError, match="is not a folder"):
         tm(file, *words)
+
+
+def test_damage_inside_one_file_does_not_end_the_check_of_the_others(home: Path, minutes: Path) -> None:
+    tm(home, "import", str(minutes), *STATED)
+    tm(home, "import", str(minutes), *STATED[2:], "--symbol", "NSE:OTHER")
+    [file] = (home / "bars" / "NSE" / "ABC" / "1m").glob("*.parquet")
+    content = bytearray(file.read_bytes())
+    content[300] ^= 1
+    file.write_bytes(content)
+    result = tm(home, "check", "--json", ok=False)
+    assert result.exit_code == 1
+    assert [one["series"] for one in json.loads(result.stdout)] == ["NSE:OTHER:1m"]
+    assert str(file) in result.stderr
+    assert "does not agree with its checksum" in result.stderr

@@ -3,7 +3,8 @@
 import json
 import os
 import shutil
-from datetime import datetime
+from datetime import date, datetime
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from tests.data.bar_making import bars_at, same
 from trademantra.core.errors import BadInputError
 from trademantra.core.time import IST, NANOSECONDS_PER_MINUTE, ns_of
+from trademantra.data.adjust import AdjustmentEvent, AdjustmentEvents
 from trademantra.data.audit import audit
 from trademantra.data.imports.importer import ImportJob, run
 from trademantra.data.imports.model import ImportOptions
@@ -163,6 +165,26 @@ def test_a_checksum_that_was_taken_out_is_missed(tmp_path):
     pl.read_parquet(path, glob=False).write_parquet(path, metadata={"trademantra": facts})
     with pytest.raises(BadInputError, match="its checksum is gone"):
         store.read(SERIES)
+
+
+def test_splits_on_file_are_guarded_too(tmp_path):
+    store, _ = stored(tmp_path)
+    event = AdjustmentEvent("RELIANCE", date(2025, 1, 1), Fraction(1, 2), "bonus", "a test")
+    store.put_events("NSE", AdjustmentEvents((event,)))
+    path = tmp_path / "events" / "NSE.parquet"
+    sound = path.read_bytes()
+    for at in range(0, len(sound), 7):
+        path.write_bytes(sound[:at] + bytes([sound[at] ^ (1 << at % 8)]) + sound[at + 1 :])
+        with pytest.raises(BadInputError, match=r"events/NSE\.parquet") as caught:
+            store.read(SERIES, adjusted=True)
+        assert "import the splits and bonuses" in caught.value.hint
+    path.unlink()
+    path.symlink_to(tmp_path / "gone")
+    with pytest.raises(BadInputError, match="a link to"):
+        store.events("NSE")
+    path.unlink()
+    pl.read_parquet(sound).write_parquet(path)  # as earlier versions wrote it
+    assert store.events("NSE").of("RELIANCE") == (event,)
 
 
 def imported(store, folder, *, replace=False):

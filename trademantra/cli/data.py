@@ -209,7 +209,12 @@ def check(
         )
     elif not entries and not damaged:
         raise _nothing_stored(root)
-    audits = [audit(store, entry) for entry in entries]
+    audits = []
+    for entry in entries:
+        try:
+            audits.append(audit(store, entry))
+        except BadInputError as error:  # damage inside, which the footers do not show
+            damaged.append(error)
     print_audits(audits, as_json=as_json)
     _tell(damaged)
     if any(not each.report.is_clean for each in audits):

@@ -17,9 +17,12 @@ import polars as pl
 from trademantra.core.errors import BadInputError, DataConflictError, InvalidValueError, NotFoundError
 from trademantra.core.money import decimal_of
 from trademantra.core.time import IST, ns_of, parse_date
+from trademantra.data import bar_checksum
 from trademantra.engine.bars import PRICE_FIELDS, Bars, Float64Array
 
 UNNAMED_KIND = "split_or_bonus"
+_FACTS = "events"
+_MEND = "move it away, then import the splits and bonuses of this exchange again or copy it from a backup"
 _COLUMN_NAMES = {"date": "ex_date", "evidence": "source"}
 _COLUMNS = frozenset({"symbol", "ex_date", "factor", "kind", "source", "factor_kind", "applied"})
 _NEEDED = ("symbol", "ex_date", "factor")
@@ -97,6 +100,8 @@ class AdjustmentEvents:
         inverse).  A factor is written as 0.5 or 1/2; six decimals of a simple ratio (0.333333) are that ratio.
         Errors: `NotFoundError`; `BadInputError` with line and column.
         """
+        if path.is_symlink() and not path.exists():
+            raise BadInputError(path, f"a link to {path.readlink()}, which is not there", hint=_MEND)
         if not path.is_file():
             raise NotFoundError(
                 f"there is no event table {path}", hint="import the splits and bonuses of this exchange first"
@@ -113,7 +118,7 @@ class AdjustmentEvents:
         return AdjustmentEvents(self.events + others.events)
 
     def encoded(self) -> bytes:
-        """The table as a Parquet file that `load` reads back equal."""
+        """The table as a Parquet file that `load` reads back equal, with a checksum of all its bytes."""
         frame = pl.DataFrame(
             {
                 "symbol": [event.symbol for event in self.events],
@@ -131,8 +136,9 @@ class AdjustmentEvents:
             },
         )
         buffer = io.BytesIO()
-        frame.write_parquet(buffer, compression="zstd")
-        return buffer.getvalue()
+        checksum = {bar_checksum.KEY: bar_checksum.placeholder(_FACTS)}
+        frame.write_parquet(buffer, compression="zstd", metadata=checksum)
+        return bar_checksum.seal(buffer.getvalue())
 
 
 def adjusted(
@@ -243,10 +249,19 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
+    content = path.read_bytes()
+    whole = bar_checksum.is_whole(content)
     try:
-        frame = pl.read_parquet(path.read_bytes())
-    except pl.exceptions.PolarsError as error:
-        raise BadInputError(path, f"not a readable Parquet file: {error}") from error
+        # A table of the user's own has no checksum; in one of ours nothing but damage takes it away.
+        damaged = whole is False or (
+            whole is None and bar_checksum.KEY in pl.read_parquet_metadata(io.BytesIO(content))
+        )
+        frame = pl.DataFrame() if damaged else pl.read_parquet(content)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        why = (str(error).splitlines() or ["no reason was given"])[0]
+        raise BadInputError(path, f"not a readable Parquet file: {why}", hint=_MEND) from error
+    if damaged:
+        raise BadInputError(path, "it is damaged: its content does not agree with its checksum", hint=_MEND)
     names = _columns_of(path, frame.columns)
     for line, row in enumerate(frame.select(names.keys()).iter_rows(), start=1):
         values = (

@@ -1,4 +1,4 @@
-"""The checksum of a bar file: of every byte of it, kept in its own footer."""
+"""The checksum of a bar file or a table of events: of every byte of it, kept in its own footer."""
 
 import zlib
 
