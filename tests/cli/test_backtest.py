@@ -166,3 +166,16 @@ def test_rupees_are_grouped_for_people_and_plain_for_programs(home: Path, tmp_pa
         for name in ("entry_price", "exit_price", "quantity", "gross", "costs", "net"):
             assert len(row[name].replace("-", "").replace(".", "").strip("0")) <= 12, row
             assert "," not in row[name]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--risk-free", "nan"), "not an annual rate"),
+        (("--risk-free", "6.5"), "not an annual rate.*0.065"),
+        (("--from", "2025-06-01", "--to", "2025-05-01"), "--from 2025-06-01 is after --to 2025-05-01"),
+    ],
+)
+def test_options_that_make_no_sense_are_told(home: Path, words: tuple[str, ...], message: str) -> None:
+    with pytest.raises(InvalidValueError, match=message):
+        run(home, "--bars", "NSE:AAA", *words)

@@ -213,12 +213,20 @@ class RunOptions:
         from trademantra.data.exchange_names import exchange_named
         from trademantra.research.inputs import RunSpec
 
+        if not abs(self.risk_free) < 1.0:
+            raise InvalidValueError(
+                f"--risk-free {self.risk_free:g} is not an annual rate", hint="write 0.065 for 6.5 %"
+            )
+        first = parse_date(self.first) if self.first else None
+        last = parse_date(self.last) if self.last else None
+        if first and last and first > last:
+            raise InvalidValueError(f"--from {first} is after --to {last}")
         return RunSpec(
             sources=self.bars,
             symbols=self.symbols,
             timeframe=Timeframe.parse(self.timeframe) if self.timeframe else None,
-            first=parse_date(self.first) if self.first else None,
-            last=parse_date(self.last) if self.last else None,
+            first=first,
+            last=last,
             costs=self.costs,
             segment=self.segment,
             exchange=exchange_named(self.exchange) if self.exchange else None,

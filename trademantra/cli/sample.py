@@ -9,7 +9,7 @@ import typer
 
 from trademantra.cli.data import DataDirectory, data_app
 from trademantra.cli.data import register as register_data
-from trademantra.core.errors import InvalidValueError
+from trademantra.core.errors import InvalidValueError, MissingFactError
 from trademantra.core.time import parse_date
 
 if TYPE_CHECKING:
@@ -86,6 +86,9 @@ def _made(root: Path, request: "SampleRequest") -> list["Installed"]:
             for piece in install_sample(root, request):
                 progress.update(task, advance=1, description=piece.name)
                 done.append(piece)
+        except MissingFactError as error:
+            error.hint = f"take fewer --days or another --from: {error.hint}"
+            raise
         except OSError as error:
             raise InvalidValueError(
                 f"cannot write below {root}: {error.strerror}", hint="choose another folder with --data-dir"
