@@ -1,0 +1,336 @@
+"""The desk's orders in memory: what was wanted, where each order stands, what it filled.
+
+One book an account.  It does no I/O: each method answers with the changes that the journal must hold before anything
+that depends on them is done.
+
+Invariants:
+- an order is known by our own id and by its tag, and is made once for each (intent, part);
+- a final state never changes; a fill that is told after it is booked all the same, for the money has moved, and is
+  reported as late;
+- position, cash and charges change only by an `Execution`, and in the same `Changes` as it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from trademantra.brokers.orders import Accepted, BrokerOrder, BrokerTrade, PlaceResult, Refused
+from trademantra.core.errors import IllegalTransitionError, InvalidValueError
+from trademantra.core.instrument import Instrument
+from trademantra.core.order import LEGAL_TRANSITIONS, Order, OrderStatus, Product, Side
+from trademantra.trading.fills import Execution, OrderFills
+from trademantra.trading.intents import OrderIntent, Purpose
+from trademantra.trading.positions import HeldPosition, on_grid
+
+_NOTHING = Decimal(0)
+_S = OrderStatus
+
+ChargeOf = Callable[[Order, Execution], Decimal]
+"""Charges of an execution, in currency, from the dated tables of `markets.charges`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PositionKey:
+    """Whose position in what."""
+
+    strategy_id: str
+    instrument_key: str
+    product: Product
+
+
+@dataclass(slots=True)
+class ManagedOrder:
+    """An order and what the desk knows beside its own terms.
+
+    `overfilled`: the broker told of more than was ordered; a person must look.
+    """
+
+    order: Order
+    account_id: str
+    strategy_id: str
+    intent_id: str
+    part: int
+    purpose: Purpose
+    tag: str
+    created_ns: int
+    updated_ns: int
+    fills: OrderFills
+    overfilled: bool = False
+
+    @property
+    def key(self) -> PositionKey:
+        return PositionKey(self.strategy_id, self.order.instrument.key, self.order.product)
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """An execution with what it did to position and cash; written whole or not at all."""
+
+    execution: Execution
+    order: Order
+    account_id: str
+    key: PositionKey
+    position: HeldPosition
+    value: Decimal
+    charges: Decimal
+    late: bool
+
+
+@dataclass(slots=True)
+class Changes:
+    """What the journal must hold: new orders, new states, bookings, in this order."""
+
+    created: list[ManagedOrder] = field(default_factory=list)
+    moved: list[ManagedOrder] = field(default_factory=list)
+    booked: list[Booking] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.created or self.moved or self.booked)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedOrder:
+    """One part of an intent, as the order policy made it: terms that the broker can take."""
+
+    order: Order
+    tag: str
+
+
+class OrderBook:
+    """All orders of one account that are not long done, and the positions that they made."""
+
+    def __init__(self, account_id: str, charge_of: ChargeOf) -> None:
+        self.account_id = account_id
+        self._charge_of = charge_of
+        self._orders: dict[str, ManagedOrder] = {}
+        self._by_tag: dict[str, str] = {}
+        self._by_broker_id: dict[str, str] = {}
+        self._by_intent: dict[str, list[str]] = {}
+        self.positions: dict[PositionKey, HeldPosition] = {}
+
+    # -- asking
+
+    def __getitem__(self, order_id: str) -> ManagedOrder:
+        return self._orders[order_id]
+
+    def of_intent(self, intent_id: str) -> Sequence[ManagedOrder]:
+        return [self._orders[order_id] for order_id in self._by_intent.get(intent_id, ())]
+
+    def working(self) -> Sequence[ManagedOrder]:
+        """Everything that is not final, oldest first."""
+        return [each for each in self._orders.values() if not each.order.status.is_final]
+
+    def all(self) -> Sequence[ManagedOrder]:
+        return list(self._orders.values())
+
+    def held(self, key: PositionKey) -> Decimal:
+        position = self.positions.get(key)
+        return position.quantity if position is not None else _NOTHING
+
+    def net(self, instrument: Instrument, product: Product) -> Decimal:
+        """What all strategies of this account hold together."""
+        return sum(
+            (
+                position.quantity
+                for key, position in self.positions.items()
+                if key.instrument_key == instrument.key and key.product is product
+            ),
+            _NOTHING,
+        )
+
+    # -- what the desk does
+
+    def create(self, intent: OrderIntent, parts: Iterable[PlannedOrder], now_ns: int) -> Changes:
+        """Take an intent in, in as many orders as the policy cut it into.
+
+        Errors: `InvalidValueError` for an intent, tag or order id that was there before.
+        """
+        if intent.intent_id in self._by_intent:
+            raise InvalidValueError(f"intent {intent.intent_id} was taken before")
+        made = Changes()
+        for part, planned in enumerate(parts):
+            order = planned.order.with_status(_S.JOURNALED)
+            if order.order_id in self._orders or planned.tag in self._by_tag:
+                raise InvalidValueError(f"order {order.order_id} (tag {planned.tag}) was made before")
+            managed = ManagedOrder(
+                order, self.account_id, intent.strategy_id, intent.intent_id, part, intent.purpose, planned.tag,
+                now_ns, now_ns, OrderFills(order.order_id),
+            )  # fmt: skip
+            self._keep(managed)
+            made.created.append(managed)
+        return made
+
+    def forget(self, changes: Changes) -> None:
+        """Take back orders that the journal did not take: they were never sent."""
+        for managed in changes.created:
+            del self._orders[managed.order.order_id]
+            del self._by_tag[managed.tag]
+            self._by_intent.pop(managed.intent_id, None)
+
+    def restore(self, managed: ManagedOrder) -> None:
+        """An order from the journal.  One that may have been sent is UNKNOWN until the broker is asked."""
+        self._keep(managed)
+        if managed.order.status in (_S.JOURNALED, _S.SENT):
+            managed.order = replace(managed.order, status=_S.UNKNOWN, reason="found so after a restart")
+
+    def sending(self, order_id: str, now_ns: int) -> None:
+        """It leaves now.  Not written: a journaled order counts as one that may have been sent."""
+        self._move(self._orders[order_id], _S.SENT, now_ns)
+
+    def answered(self, order_id: str, result: PlaceResult, now_ns: int) -> Changes:
+        """What the broker's front desk said to a new order."""
+        managed = self._orders[order_id]
+        changes = Changes()
+        if isinstance(result, Accepted):
+            self._name(managed, result.broker_order_id)
+            managed.updated_ns = now_ns
+            changes.moved.append(managed)
+        elif managed.order.status is _S.SENT:  # an update may have been faster than the answer
+            status = _S.REJECTED if isinstance(result, Refused) else _S.UNKNOWN
+            self._move(managed, status, now_ns, result.reason)
+            changes.moved.append(managed)
+        return changes
+
+    def absent(self, order_id: str, reason: str, now_ns: int) -> Changes:
+        """The broker was asked and never had it."""
+        managed = self._orders[order_id]
+        self._move(managed, _S.ABSENT, now_ns, reason)
+        return Changes(moved=[managed])
+
+    def changing(self, order_id: str, status: OrderStatus, now_ns: int) -> Changes:
+        """A modification or a cancellation is on its way (MODIFYING, CANCELLING), or was never sent (CANCELLED)."""
+        managed = self._orders[order_id]
+        self._move(managed, status, now_ns)
+        return Changes(moved=[managed])
+
+    # -- what the broker tells
+
+    def find(self, told: BrokerOrder) -> ManagedOrder | None:
+        """Whose order this is: by the broker's number, else by our tag; None when the desk did not make it."""
+        order_id = self._by_broker_id.get(told.broker_order_id) or self._by_tag.get(told.tag)
+        return None if order_id is None else self._orders[order_id]
+
+    def hear_order(self, told: BrokerOrder, now_ns: int) -> Changes:
+        """An order as the broker's book or stream shows it, however late or often.
+
+        Errors: `InvalidValueError` for an order that is not the desk's.
+        """
+        managed = self.find(told)
+        if managed is None:
+            raise InvalidValueError(f"order {told.broker_order_id} was not made by the desk")
+        changes = Changes()
+        before = managed.order
+        self._name(managed, told.broker_order_id)
+        self._book(
+            managed,
+            managed.fills.hear_totals(told.filled_quantity, told.average_price, now_ns),
+            now_ns,
+            changes,
+        )
+        self._follow(managed, told, now_ns)
+        if managed.order != before:
+            managed.updated_ns = now_ns
+            changes.moved.append(managed)
+        return changes
+
+    def hear_trade(self, told: BrokerTrade, now_ns: int) -> Changes:
+        """One trade, however late or often.  Errors: `InvalidValueError` for an order that is not the desk's."""
+        order_id = self._by_broker_id.get(told.broker_order_id)
+        if order_id is None:
+            raise InvalidValueError(f"trade {told.trade_id} belongs to no order of the desk")
+        managed = self._orders[order_id]
+        changes = Changes()
+        before = managed.order
+        execution = managed.fills.hear_trade(told.trade_id, told.quantity, told.price, told.at_ns or now_ns)
+        self._book(managed, execution, now_ns, changes)
+        if managed.order != before:
+            managed.updated_ns = now_ns
+            changes.moved.append(managed)
+        return changes
+
+    # -- inside
+
+    def _keep(self, managed: ManagedOrder) -> None:
+        order_id = managed.order.order_id
+        self._orders[order_id] = managed
+        self._by_tag[managed.tag] = order_id
+        self._by_intent.setdefault(managed.intent_id, []).append(order_id)
+        if managed.order.broker_order_id:
+            self._by_broker_id[managed.order.broker_order_id] = order_id
+
+    def _name(self, managed: ManagedOrder, broker_order_id: str) -> None:
+        if managed.order.broker_order_id is None:
+            managed.order = replace(managed.order, broker_order_id=broker_order_id)
+            self._by_broker_id[broker_order_id] = managed.order.order_id
+
+    def _move(self, managed: ManagedOrder, status: OrderStatus, now_ns: int, reason: str = "") -> None:
+        managed.order = managed.order.with_status(status, reason=reason)
+        managed.updated_ns = now_ns
+
+    def _follow(self, managed: ManagedOrder, told: BrokerOrder, now_ns: int) -> None:
+        """Go to the state that the broker tells, where that is a step forward."""
+        present, status = managed.order.status, told.status
+        if present.is_final or status is _S.UNKNOWN:
+            return
+        if status is _S.FILLED and managed.order.filled_quantity < managed.order.quantity:
+            status = (
+                _S.PARTLY_FILLED if managed.order.filled_quantity else _S.OPEN
+            )  # its fills are still to come
+        if status in (_S.OPEN, _S.PARTLY_FILLED) and managed.order.filled_quantity:
+            status = _S.PARTLY_FILLED
+        if status is _S.PARTLY_FILLED and not managed.order.filled_quantity:
+            status = _S.OPEN
+        if status is present or status not in LEGAL_TRANSITIONS[present]:
+            return
+        self._move(managed, status, now_ns, told.message if status.is_final else "")
+
+    def _book(
+        self, managed: ManagedOrder, execution: Execution | None, now_ns: int, changes: Changes
+    ) -> None:
+        if execution is None:
+            return
+        order = managed.order
+        late = order.status.is_final
+        quantity = max(order.quantity, execution.filled_after)
+        managed.overfilled = execution.filled_after > order.quantity
+        order = replace(
+            order,
+            quantity=quantity,
+            filled_quantity=execution.filled_after,
+            filled_value=execution.value_after,
+        )
+        if not late:
+            order = _after_fill(order)
+        managed.order, managed.updated_ns = order, now_ns
+        charges = self._charge_of(order, execution) if execution.quantity else _NOTHING
+        multiplier = order.instrument.multiplier
+        position = self.positions.setdefault(managed.key, HeldPosition())
+        position.book(order.side, execution, multiplier, charges)
+        changes.booked.append(
+            Booking(
+                execution,
+                order,
+                managed.account_id,
+                managed.key,
+                replace(position),
+                on_grid(execution.value * multiplier),
+                charges,
+                late,
+            )
+        )
+
+
+def _after_fill(order: Order) -> Order:
+    """The state that follows from what is filled; a change or a cancel under way stays so until all is filled."""
+    if order.filled_quantity == order.quantity:
+        if order.status in (_S.JOURNALED, _S.CREATED):
+            raise IllegalTransitionError(f"order {order.order_id} filled before it was sent")
+        return order.with_status(_S.FILLED)
+    if order.status in (_S.MODIFYING, _S.CANCELLING):
+        return order
+    return order.with_status(_S.PARTLY_FILLED)
+
+
+def side_to_flatten(quantity: Decimal) -> Side:
+    """The side of an order that closes a position of `quantity`."""
+    return Side.SELL if quantity > 0 else Side.BUY

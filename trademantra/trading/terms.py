@@ -1,0 +1,87 @@
+"""Order terms and instruments as JSON and back, for the journal."""
+
+import json
+from dataclasses import fields
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+
+from trademantra.core.errors import BadInputError
+from trademantra.core.instrument import (
+    Exchange,
+    Instrument,
+    InstrumentKind,
+    OptionRight,
+    QuantityUnit,
+    Segment,
+)
+from trademantra.core.order import Order, OrderType, Product, Side, Validity
+
+_VERSION = 1
+_ENUMS = {
+    "exchange": Exchange,
+    "segment": Segment,
+    "kind": InstrumentKind,
+    "right": OptionRight,
+    "quantity_unit": QuantityUnit,
+}
+_DECIMALS = ("strike", "lot_size", "tick_size", "freeze_quantity", "multiplier")
+
+
+def terms_to_json(order: Order) -> str:
+    """What was ordered: instrument and terms, exact.  State and fills are not part of it."""
+    instrument = {field.name: _plain(getattr(order.instrument, field.name)) for field in fields(Instrument)}
+    terms = {
+        "version": _VERSION,
+        "instrument": {name: value for name, value in instrument.items() if value is not None},
+        "side": order.side.value,
+        "quantity": str(order.quantity),
+        "order_type": order.order_type.value,
+        "product": order.product.value,
+        "price": None if order.price is None else str(order.price),
+        "trigger_price": None if order.trigger_price is None else str(order.trigger_price),
+        "validity": order.validity.value,
+    }
+    return json.dumps(terms, separators=(",", ":"))
+
+
+def order_from_json(order_id: str, text: str) -> Order:
+    """The order as it was created.  Errors: `BadInputError` for a text of another version or form."""
+    try:
+        terms = json.loads(text)
+        if terms["version"] != _VERSION:
+            raise BadInputError(
+                f"order {order_id}", f"terms of version {terms['version']}", hint="update the product"
+            )
+        words = {name: _parsed(name, value) for name, value in terms["instrument"].items()}
+        return Order(
+            order_id=order_id,
+            instrument=Instrument(**words),  # type: ignore[arg-type]  # fields by name, each parsed to its type
+            side=Side(terms["side"]),
+            quantity=Decimal(terms["quantity"]),
+            order_type=OrderType(terms["order_type"]),
+            product=Product(terms["product"]),
+            price=None if terms["price"] is None else Decimal(terms["price"]),
+            trigger_price=None if terms["trigger_price"] is None else Decimal(terms["trigger_price"]),
+            validity=Validity(terms["validity"]),
+        )
+    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+        raise BadInputError(f"order {order_id}", f"its terms cannot be read: {error}") from error
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return value
+
+
+def _parsed(name: str, value: str) -> object:
+    if name in _ENUMS:
+        return _ENUMS[name](value)
+    if name in _DECIMALS:
+        return Decimal(value)
+    return date.fromisoformat(value) if name == "expiry" else value
