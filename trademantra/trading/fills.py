@@ -61,6 +61,11 @@ class OrderFills:
     _told: Decimal = _NOTHING
     _told_value: Decimal = _NOTHING
 
+    @classmethod
+    def resumed(cls, order_id: str, filled: Decimal, value: Decimal, sequence: int) -> "OrderFills":
+        """What was booked before a restart, taken as told by totals: trades told again may still put its value right."""
+        return cls(order_id, filled, value, sequence, _told=filled, _told_value=value)
+
     def hear_totals(self, filled: Decimal, average_price: Decimal | None, at_ns: int) -> Execution | None:
         """An order update: `filled` units at `average_price` so far.  None when it brings nothing new.
 
