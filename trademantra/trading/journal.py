@@ -68,12 +68,17 @@ class OrderJournal:
 
         Errors: `LeaseLostError`; `JournalFailedError`.  In both cases nothing of this call was written.
         """
+        await asyncio.shield(self.enqueue(changes, lease))  # a caller that gives up does not undo a write
+
+    def enqueue(self, changes: Sequence[Change], lease: Lease) -> asyncio.Future[None]:
+        """As `write`, without waiting: the future is done when the changes are durable, or has its error."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._closing or self._task is None:
-            raise JournalFailedError("the order journal is closed", hint="start the desk anew")
-        done = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(changes, lease, done))
-        self._arrived.set()
-        await asyncio.shield(done)  # a caller that is cancelled does not undo what is being written
+            done.set_exception(JournalFailedError("the order journal is closed", hint="start the desk anew"))
+        else:
+            self._waiting.append(_Waiting(changes, lease, done))
+            self._arrived.set()
+        return done
 
     async def _write_all(self) -> None:
         while self._waiting or not self._closing:
