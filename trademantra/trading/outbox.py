@@ -1,0 +1,63 @@
+"""Requests to one broker on their way out: exits first, never faster than the limits, never without ownership.
+
+Invariants:
+- an exit, a cancellation of an entry or a change of an exit that is ready leaves before any entry that is still waiting;
+- within a rank, requests leave in the order in which they came;
+- no request leaves outside the limiter's windows, nor while the lease does not hold.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Awaitable, Callable
+from enum import IntEnum
+from itertools import count
+
+from trademantra.kit.lease import Lease
+from trademantra.kit.limiter import RateLimiter
+from trademantra.kit.timer import Timer
+
+
+class Rank(IntEnum):
+    """Lower goes first."""
+
+    EXIT = 0
+    CANCEL = 1
+    ENTRY = 2
+
+
+class Outbox:
+    """One account's queue.  `run` sends until it is cancelled; replies do not hold up what follows."""
+
+    def __init__(self, limiter: RateLimiter, lease: Lease, timer: Timer) -> None:
+        self._limiter, self._lease, self._timer = limiter, lease, timer
+        self._waiting: list[tuple[Rank, int, Callable[[], Awaitable[None]]]] = []
+        self._order = count()
+        self._arrived = asyncio.Event()
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def put(self, rank: Rank, send: Callable[[], Awaitable[None]]) -> None:
+        """Send when it is its turn.  `send` must handle its own errors."""
+        heapq.heappush(self._waiting, (rank, next(self._order), send))
+        self._arrived.set()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    async def run(self) -> None:
+        while True:
+            if not self._waiting:
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            wait_ns = self._limiter.wait_ns()
+            if wait_ns > 0:  # whatever comes meanwhile may still overtake
+                await self._timer.until(self._timer.now_ns() + wait_ns)
+                continue
+            if not self._lease.holds:
+                return
+            self._limiter.reserve()
+            _, _, send = heapq.heappop(self._waiting)
+            task = asyncio.ensure_future(send())
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+            await asyncio.sleep(0)  # its request is on the wire before the next is looked at
