@@ -67,6 +67,7 @@ def assert_identical(
     np.testing.assert_allclose(mine.quantity, theirs.quantity, rtol=NOISE)
     same = np.full(len(mine), True) if other_exit_price is None else ~other_exit_price
     assert same.sum() >= at_least
+    assert same.mean() >= 0.9, "what a peer prices by another rule is rare, or the rule that says so is wrong"
     np.testing.assert_allclose(mine.exit_price[same], theirs.exit_price[same], rtol=NOISE)
     value = mine.entry_price * mine.quantity
     np.testing.assert_allclose((mine.net / value)[same], (theirs.net / value)[same], rtol=0.0, atol=NOISE)
