@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from trademantra.core.errors import TradeMantraError as TradeMantraError
-    from trademantra.engine.backtest import BacktestResult as BacktestResult
+    from trademantra.engine.backtest import Strategy as Strategy
     from trademantra.engine.bars import Bars as Bars
     from trademantra.engine.events import EventStrategy as EventStrategy
     from trademantra.engine.panel import AllocationStrategy as AllocationStrategy
@@ -22,16 +22,24 @@ if TYPE_CHECKING:
     from trademantra.engine.rules import TradingRules as TradingRules
     from trademantra.engine.strategy import Column as Column
     from trademantra.engine.strategy import SignalStrategy as SignalStrategy
-    from trademantra.engine.sweep import SweepResult as SweepResult
-    from trademantra.research.python import backtest as backtest
-    from trademantra.research.python import sweep as sweep
+    from trademantra.python.results import Backtest as Backtest
+    from trademantra.python.results import Sweep as Sweep
+    from trademantra.python.runs import backtest as backtest
+    from trademantra.python.runs import check as check
+    from trademantra.python.runs import sweep as sweep
+    from trademantra.python.runs import walk_forward as walk_forward
+    from trademantra.python.validation import Check as Check
+    from trademantra.python.validation import WalkForwardRun as WalkForwardRun
+    from trademantra.strategies.registry import load_strategy as load_strategy
+    from trademantra.strategies.registry import strategy_names as strategy_names
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "AllocationStrategy": "engine.panel",
-    "BacktestResult": "engine.backtest",
+    "Backtest": "python.results",
     "Bars": "engine.bars",
+    "Check": "python.validation",
     "Column": "engine.strategy",
     "EventStrategy": "engine.events",
     "Level": "engine.rules",
@@ -39,11 +47,17 @@ _HOMES = {
     "SignalStrategy": "engine.strategy",
     "Size": "engine.rules",
     "Slippage": "engine.rules",
-    "SweepResult": "engine.sweep",
+    "Strategy": "engine.backtest",
+    "Sweep": "python.results",
     "TradeMantraError": "core.errors",
     "TradingRules": "engine.rules",
-    "backtest": "research.python",
-    "sweep": "research.python",
+    "WalkForwardRun": "python.validation",
+    "backtest": "python.runs",
+    "check": "python.runs",
+    "load_strategy": "strategies.registry",
+    "strategy_names": "strategies.registry",
+    "sweep": "python.runs",
+    "walk_forward": "python.runs",
 }
 
 
@@ -51,3 +65,7 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from trademantra.engine.backtest import BacktestInput, BacktestResult, Strategy
     from trademantra.engine.strategy import SignalStrategy
     from trademantra.reports.context import RunContext
-    from trademantra.reports.restated_costs import YearCosts
     from trademantra.research.inputs import Prepared
 
 _EPILOG = (
@@ -99,8 +97,9 @@ def backtest(
         write_trades_csv(trades, result, context)
     if html:
         from trademantra.reports.html.backtest_page import write_backtest_page
+        from trademantra.reports.restated_costs import restated_run
 
-        write_backtest_page(html, result, context, restated(result, context, options))
+        write_backtest_page(html, result, context, restated_run(result, context, segment))
     if as_json:
         import json
 
@@ -175,27 +174,6 @@ def context_of(
         benchmark=options.benchmark or "",
         command_line=shlex.join(["tm", *sys.argv[1:]]),
     )
-
-
-def restated(result: "BacktestResult", context: "RunContext", options: o.RunOptions) -> "Sequence[YearCosts]":
-    """Costs of each year as contract notes round them; nothing where no broker was named."""
-    from trademantra.core.instrument import Exchange
-    from trademantra.core.order import Product
-    from trademantra.markets.charges.orders import AssetKind
-    from trademantra.reports.restated_costs import Traded, restated_costs
-
-    broker, _, product = options.costs.partition(":")
-    exchange = context.series[0].split(":")[0] if context.series else ""
-    if broker in ("none", "flat"):
-        return ()
-    listed = exchange in list(Exchange)  # invented and unnamed markets are charged as shares on NSE
-    traded = Traded(
-        exchange=Exchange(exchange) if listed else Exchange.NSE,
-        segment=options.segment,
-        product=Product(product.upper()),
-        kind=None if listed or options.segment is not Segment.EQUITY else AssetKind.SHARE,
-    )
-    return restated_costs(result, broker, traded, context.zone)
 
 
 def only_signal(strategy: "Strategy", what: str) -> "SignalStrategy":

@@ -1,7 +1,7 @@
 """What a caller names, turned into what the engine runs on: a strategy, bars, rules."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TypeAlias
@@ -12,7 +12,7 @@ import numpy as np
 from trademantra.core.bar import Timeframe
 from trademantra.core.errors import InvalidValueError
 from trademantra.core.instrument import Segment
-from trademantra.core.time import NANOSECONDS_PER_DAY, NANOSECONDS_PER_SECOND, parse_date
+from trademantra.core.time import NANOSECONDS_PER_DAY, NANOSECONDS_PER_SECOND, parse_date, parse_zone
 from trademantra.data.home import data_home
 from trademantra.data.store import BarStore
 from trademantra.engine.backtest import BacktestInput, Strategy, is_intraday
@@ -120,6 +120,10 @@ def _names(bars: BarSource) -> tuple[str, ...]:
         return (str(bars),)
     if isinstance(bars, Bars | Mapping):
         return ()
+    if not bars:
+        raise InvalidValueError(
+            "no bars were named", hint='a stored symbol ("AAPL"), several in a list, a file, or Bars'
+        )
     return tuple(str(each) for each in bars)
 
 
@@ -191,4 +195,4 @@ def _day(text: Day | None) -> date | None:
 
 
 def _zone(name: str | None) -> ZoneInfo | None:
-    return ZoneInfo(name) if name else None
+    return parse_zone(name) if name else None

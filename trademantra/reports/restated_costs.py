@@ -15,6 +15,7 @@ from trademantra.markets.charges.note import Rounding, contract_note
 from trademantra.markets.charges.orders import AssetKind, ExecutedOrder
 from trademantra.markets.charges.rules import Levy
 from trademantra.markets.charges.tariffs import BrokerTariff, tariff_of
+from trademantra.reports.context import RunContext
 from trademantra.reports.times import local_days
 
 _EPOCH = date(1970, 1, 1)
@@ -114,3 +115,22 @@ def restated_costs(
             {levy: so_far.notes.get(levy, Decimal()) + amount for levy, amount in note.lines.items()},
         )
     return tuple(years.values())
+
+
+def restated_run(result: BacktestResult, context: RunContext, segment: Segment) -> tuple[YearCosts, ...]:
+    """As `restated_costs` for the broker and product that the costs of the run name; nothing where they name none.
+
+    Invented and unnamed markets are charged as shares on NSE, as the run itself was.
+    """
+    broker, _, product = context.costs.partition(":")
+    if broker in ("", "none", "flat"):
+        return ()
+    exchange = context.series[0].split(":")[0] if context.series else ""
+    listed = exchange in list(Exchange)
+    traded = Traded(
+        exchange=Exchange(exchange) if listed else Exchange.NSE,
+        segment=segment,
+        product=Product(product.upper()),
+        kind=None if listed or segment is not Segment.EQUITY else AssetKind.SHARE,
+    )
+    return restated_costs(result, broker, traded, context.zone)
