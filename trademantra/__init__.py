@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from trademantra.python.runs import check as check
     from trademantra.python.runs import sweep as sweep
     from trademantra.python.runs import walk_forward as walk_forward
+    from trademantra.python.sample import sample_data as sample_data
     from trademantra.python.validation import Check as Check
     from trademantra.python.validation import WalkForwardRun as WalkForwardRun
     from trademantra.strategies.registry import load_strategy as load_strategy
@@ -55,6 +56,7 @@ _HOMES = {
     "backtest": "python.runs",
     "check": "python.runs",
     "load_strategy": "strategies.registry",
+    "sample_data": "python.sample",
     "strategy_names": "strategies.registry",
     "sweep": "python.runs",
     "walk_forward": "python.runs",

@@ -103,6 +103,8 @@ def test_a_run_shows_itself(tmp_path: Path) -> None:
     assert "NASDAQ:AAPL:1d, 2000-03-01 to 2013-03-01, 3,270 bars" in said
     assert f"{100 * result.metrics.total_return:,.2f} %" in said
     assert "splits" in said
+    assert "size equity:1, fills at the next open" in said
+    assert "stop 8%" in repr(backtest("sma_cross", "AAPL", rules={"stop": "8%"}))
     shown = result._repr_html_()
     assert "<svg" in shown
     assert "<script" not in shown

@@ -110,12 +110,16 @@ def heat_table(
     cells: Float64Array,
     title: str,
 ) -> str:
-    """A map of `cells` (rows, columns): blue the higher above zero, orange the lower; empty where undefined."""
-    known = cells[np.isfinite(cells)]
-    largest = float(np.abs(known).max()) if len(known) else nan
+    """A map of `cells` (rows, columns): blue for gains, orange for losses, the stronger the further from zero.
+
+    Where all have one sign, colours spread over what there is; undefined cells are empty.
+    """
+    sizes = np.abs(cells[np.isfinite(cells)])
+    mixed = len(np.unique(np.signbit(cells[np.isfinite(cells)]))) > 1
+    least, most = (0.0 if mixed else float(sizes.min()), float(sizes.max())) if len(sizes) else (nan, nan)
     head = "".join(f'<th scope="col">{value:g}</th>' for value in columns)
     body = "".join(
-        f'<tr><th scope="row">{value:g}</th>{"".join(_cell(each, largest) for each in line)}</tr>'
+        f'<tr><th scope="row">{value:g}</th>{"".join(_cell(each, least, most) for each in line)}</tr>'
         for value, line in zip(rows, cells.tolist(), strict=True)
     )
     corner = f"{escape(row_name)} ↓ {escape(column_name)} →"
@@ -125,10 +129,10 @@ def heat_table(
     )
 
 
-def _cell(value: float, largest: float) -> str:
+def _cell(value: float, least: float, most: float) -> str:
     if not isfinite(value):
         return "<td></td>"
     red, green, blue = _GAIN if value >= 0.0 else _LOSS
-    strength = _STRONGEST * abs(value) / largest if largest > 0.0 else 0.0
+    strength = _STRONGEST * (abs(value) - least) / (most - least) if most > least else 0.0
     colour = f"rgba({red},{green},{blue},{strength:.2f})"
     return f'<td style="background:{colour};text-align:right;padding:2px 6px">{figure(value)}</td>'

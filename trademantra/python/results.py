@@ -13,7 +13,7 @@ from trademantra.core.time import datetime_of
 from trademantra.engine.backtest import BacktestResult
 from trademantra.engine.bars import Int64Array
 from trademantra.engine.metrics import Metrics
-from trademantra.engine.rules import TradingRules
+from trademantra.engine.rules import FillAt, TradingRules
 from trademantra.engine.sweep import LOWER_IS_BETTER, SweepResult
 from trademantra.engine.validation.luck import Luck
 from trademantra.python import frames
@@ -33,6 +33,7 @@ from trademantra.reports.html.sweep_page import write_sweep_page
 from trademantra.reports.json_values import Json
 from trademantra.reports.luck import luck_lines
 from trademantra.reports.restated_costs import restated_run
+from trademantra.reports.rule_words import level_word, size_word
 
 _SERIES_NAMED = 4
 _MOST_CELLS = 1_000  # of a heat map that is shown without being asked for
@@ -104,10 +105,17 @@ class Backtest:
         return f"{self.context.title} ({self.result.strategy}{_settings(self.parameters)})"
 
     def _lines(self) -> tuple[str, ...]:
-        return (
-            _where(self.context, self.result.ts),
-            f"costs {self.context.costs or 'none'}, opening cash {figure(self.rules.cash, 'money')}",
-        )
+        rules = self.rules
+        levels = {"stop": rules.stop, "target": rules.target, "trail": rules.trail}
+        said = [f"{name} {level_word(level)}" for name, level in levels.items() if level_word(level)]
+        told = [
+            f"costs {self.context.costs or 'none'}",
+            f"cash {figure(rules.cash, 'money')}",
+            f"size {size_word(rules.size)}",
+            *said,
+            f"fills at {'the next open' if rules.fill_at is FillAt.NEXT_OPEN else 'the close'}",
+        ]
+        return (_where(self.context, self.result.ts), ", ".join(told))
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
