@@ -9,12 +9,6 @@ import pytest
 
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "notebook.ipynb"
 
-# jupyter_client and the kernel's sockets, nothing of ours
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
-
 
 def test_it_runs(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(
