@@ -18,6 +18,16 @@ import numpy as np
 from trademantra.engine.bars import Float64Array
 from trademantra.engine.charging import LEVY_COUNT, charge_of
 from trademantra.engine.compile import part
+from trademantra.engine.matching import (
+    DUST,
+    SQUARE_ROOT,
+    limit_price,
+    rest_of,
+    room_of,
+    slipped,
+    stop_price,
+    whole_lots,
+)
 from trademantra.engine.records import (
     AccountRecord,
     EntryKind,
@@ -28,7 +38,6 @@ from trademantra.engine.records import (
     RulesRecord,
     Signal,
     SizeKind,
-    SlippageKind,
     TradeRecord,
 )
 
@@ -38,12 +47,6 @@ PERCENT, POINTS, ATR = int(LevelKind.PERCENT), int(LevelKind.POINTS), int(LevelK
 NO_REASON, ENTRY, BY_SIGNAL = int(Reason.NONE), int(Reason.ENTRY), int(Reason.SIGNAL)
 BY_STOP, BY_TARGET, BY_TRAIL = int(Reason.STOP), int(Reason.TARGET), int(Reason.TRAIL)
 BY_TIME, BY_SQUARE_OFF, BY_MARGIN = int(Reason.TIME), int(Reason.SQUARE_OFF), int(Reason.MARGIN)
-BPS, TICKS, RANGE, SQUARE_ROOT = (
-    int(SlippageKind.BPS),
-    int(SlippageKind.TICKS),
-    int(SlippageKind.RANGE),
-    int(SlippageKind.SQUARE_ROOT),
-)
 FIXED_QUANTITY, FIXED_CASH, OF_EQUITY = int(SizeKind.QUANTITY), int(SizeKind.CASH), int(SizeKind.EQUITY)
 OF_RISK, OF_ATR = int(SizeKind.RISK), int(SizeKind.ATR_TARGET)
 OF_VOLATILITY, OF_KELLY = int(SizeKind.VOLATILITY_TARGET), int(SizeKind.KELLY)
@@ -51,7 +54,6 @@ ENTER_LONG, EXIT_LONG = int(Signal.ENTER_LONG), int(Signal.EXIT_LONG)
 ENTER_SHORT, EXIT_SHORT = int(Signal.ENTER_SHORT), int(Signal.EXIT_SHORT)
 
 KELLY_LEAST_TRADES = 20  # before that many closed trades the Kelly fraction is not an estimate of anything
-_DUST = 1e-9  # of a lot or of equity; below it a quantity is a rounding residue
 
 
 @part
@@ -80,35 +82,6 @@ def sign_of(quantity: float) -> int:
 
 
 @part
-def slipped(
-    rules: RulesRecord, side: int, price: float, high: float, low: float, volume: float, quantity: float
-) -> float:
-    """The price that a market order gets: worse than `price` by the slippage model, outward to the tick."""
-    if rules.slippage_kind == BPS:
-        price += side * price * rules.slippage * 1e-4
-    elif rules.slippage_kind == TICKS:
-        price += side * rules.slippage * rules.tick
-    elif rules.slippage_kind == RANGE:
-        price += side * rules.slippage * (high - low)
-    elif rules.slippage_kind == SQUARE_ROOT and volume > 0.0:
-        price += side * price * rules.slippage * np.sqrt(quantity / volume)
-    else:
-        return price
-    if rules.tick > 0.0:
-        steps = price / rules.tick
-        price = (np.ceil(steps - 1e-6) if side > 0 else np.floor(steps + 1e-6)) * rules.tick
-    return max(price, rules.tick)
-
-
-@part
-def whole_lots(rules: RulesRecord, quantity: float) -> float:
-    """Largest multiple of the lot that is not above `quantity`."""
-    if rules.lot <= 0.0:
-        return quantity
-    return float(np.floor(quantity / rules.lot + _DUST) * rules.lot)
-
-
-@part
 def affordable(
     account: AccountRecord, rules: RulesRecord, charges: RecordArray, side: int, price: float, day: int
 ) -> float:
@@ -117,7 +90,7 @@ def affordable(
     equity = equity_at(account, rules, price)
     free = equity - tied
     unit = price * rules.multiplier
-    if free <= _DUST * equity or free <= 0.0 or unit <= 0.0:  # a rounding residue buys nothing
+    if free <= DUST * equity or free <= 0.0 or unit <= 0.0:  # a rounding residue buys nothing
         return 0.0
     scratch = np.zeros(LEVY_COUNT)
     quantity = free / (unit * rules.margin)
@@ -236,7 +209,7 @@ def execute(
         account.trade_entry_value += value
         return
     account.quantity += side * quantity
-    if abs(account.quantity) <= _DUST * max(1.0, account.trade_quantity):
+    if abs(account.quantity) <= DUST * max(1.0, account.trade_quantity):
         account.quantity = 0.0
     account.trade_exit_quantity += quantity
     account.trade_exit_value += value
@@ -300,18 +273,6 @@ def finish_trade(
 
 
 @part
-def room_of(rules: RulesRecord, volume: float) -> float:
-    """Quantity that may fill within a bar of such volume."""
-    return rules.participation * volume if rules.participation > 0.0 else inf
-
-
-@part
-def rest_of(room: float, taken: float) -> float:
-    """What a fill leaves of the room in a bar; a rounding residue is nothing."""
-    return room - taken if room - taken > _DUST * taken else 0.0
-
-
-@part
 def leave(
     account: AccountRecord,
     rules: RulesRecord,
@@ -334,13 +295,14 @@ def leave(
     Returns the room that is left in the bar.
     """
     side = -sign_of(account.quantity)
-    quantity = min(abs(account.quantity), whole_lots(rules, room))
+    quantity = min(abs(account.quantity), whole_lots(rules.lot, room))
     locked = (side < 0 and bar[1] <= band_low) or (side > 0 and bar[2] >= band_high)
     if locked or quantity <= 0.0:
         account.exit_reason = reason
         return room
     if slips:
-        price = slipped(rules, side, price, bar[1], bar[2], bar[4], quantity)
+        price = slipped(rules.slippage_kind, rules.slippage, rules.tick, side, price, bar[1], bar[2], bar[4],
+                        quantity)  # fmt: skip
     if price < band_low:
         price = band_low
     if price > band_high:
@@ -387,19 +349,20 @@ def enter(
         likely = quantity
         if rules.slippage_kind == SQUARE_ROOT:  # the impact of what fills now, not of what was asked for
             likely = min(quantity, affordable(account, rules, charges, side, price, day), room)
-        price = slipped(rules, side, price, bar[1], bar[2], bar[4], whole_lots(rules, max(likely, 0.0)))
+        price = slipped(rules.slippage_kind, rules.slippage, rules.tick, side, price, bar[1], bar[2], bar[4],
+                        whole_lots(rules.lot, max(likely, 0.0)))  # fmt: skip
     if price > band_high:
         price = band_high
     if price < band_low:
         price = band_low
-    quantity = whole_lots(rules, min(quantity, affordable(account, rules, charges, side, price, day)))
+    quantity = whole_lots(rules.lot, min(quantity, affordable(account, rules, charges, side, price, day)))
     if quantity <= 0.0:
         account.refused += 1
         account.entry_side = 0
         account.entry_left = nan
         return False
     account.entry_left = quantity
-    quantity = min(quantity, whole_lots(rules, room))
+    quantity = min(quantity, whole_lots(rules.lot, room))
     if quantity <= 0.0:
         return False
     if account.quantity == 0.0:
@@ -425,7 +388,7 @@ def enter(
     if target == target:
         account.target = target
     account.entry_left -= quantity
-    if account.entry_left <= _DUST * max(1.0, quantity):
+    if account.entry_left <= DUST * max(1.0, quantity):
         account.entry_side = 0
         account.entry_left = nan
     return True
@@ -467,7 +430,7 @@ def step(
     `day` counts from 1970-01-01 in the exchange's zone; `square_off` says that intraday positions leave at this open.
     """
     opening = bar[0]
-    room = room_of(rules, bar[4])
+    room = room_of(rules.participation, bar[4])
     if square_off:
         account.entry_side = 0
         account.entry_left = nan
@@ -480,12 +443,11 @@ def step(
     elif account.quantity != 0.0:
         side = sign_of(account.quantity)
         stop = stop_level(account, rules, side)
-        beyond = side * (opening - account.target)
-        # a resting limit order gets the better price
-        if beyond > 0.0 or (rules.limit_touch == 1 and beyond == 0.0):
+        # the open alone is a bar of one price
+        if limit_price(-side, account.target, opening, opening, opening, rules.limit_touch) == opening:
             room = leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
                          opening, False, BY_TARGET, room)  # fmt: skip
-        elif side * (opening - stop) <= 0.0:  # gapped through: the open, not the level
+        elif stop_price(-side, stop, opening, opening, opening) == opening:
             room = leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
                          opening, True, BY_STOP if stop == account.stop else BY_TRAIL, room)  # fmt: skip
     else:
@@ -500,22 +462,22 @@ def step(
         if account.entry_kind == MARKET:
             opened_at_open = enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
                                    opening, True, room)  # fmt: skip
-        elif account.entry_kind == LIMIT:
-            reach = bar[2] if working > 0 else bar[1]
-            if working * (opening - level) < 0.0:
-                opened_at_open = enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
-                                       opening, False, room)  # fmt: skip
-            elif working * (reach - level) < 0.0 or (rules.limit_touch == 1 and reach == level):
-                opened_by_limit = enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
-                                        level, False, room)  # fmt: skip
         else:
-            reach = bar[1] if working > 0 else bar[2]
-            if working * (opening - level) >= 0.0:
-                opened_at_open = enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
-                                       opening, True, room)  # fmt: skip
-            elif working * (reach - level) >= 0.0:
-                opened_by_stop = enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
-                                       level, True, room)  # fmt: skip
+            rests = account.entry_kind == LIMIT
+            at = (
+                limit_price(working, level, opening, bar[1], bar[2], rules.limit_touch)
+                if rests
+                else stop_price(working, level, opening, bar[1], bar[2])
+            )
+            if at == at:
+                opened = enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
+                               at, not rests, room)  # fmt: skip
+                if working * (opening - level) < 0.0 if rests else working * (opening - level) >= 0.0:
+                    opened_at_open = opened
+                elif rests:
+                    opened_by_limit = opened
+                else:
+                    opened_by_stop = opened
         room = rest_of(room, abs(account.quantity - before))
         if before != 0.0:  # an addition: the position was exposed to the whole bar
             opened_at_open = opened_by_limit = opened_by_stop = False
@@ -528,26 +490,22 @@ def step(
         return
     side = sign_of(account.quantity)
     favourable = bar[1] if side > 0 else bar[2]
-    adverse = bar[2] if side > 0 else bar[1]
     opened = opened_at_open or opened_by_limit or opened_by_stop
     if account.exit_reason == NO_REASON and (not opened or rules.entry_bar == 1):
         stop = stop_level(account, rules, side)
-        stopped = side * (adverse - stop) <= 0.0
         # from this price on the position was exposed; a level that it had passed already cannot give its own price
         since = level if opened_by_limit or opened_by_stop else opening
+        stopped_at = stop_price(-side, stop, since, bar[1], bar[2])
         # after a limit entry the bar's best price may lie before the entry: it earns no target
-        reached = not opened_by_limit and (
-            side * (favourable - account.target) > 0.0
-            or (rules.limit_touch == 1 and favourable == account.target)
-        )
-        if stopped and not (reached and rules.target_first == 1):
-            price = stop if side * (since - stop) > 0.0 else since
+        reached_at = nan
+        if not opened_by_limit:
+            reached_at = limit_price(-side, account.target, since, bar[1], bar[2], rules.limit_touch)
+        if stopped_at == stopped_at and not (reached_at == reached_at and rules.target_first == 1):
             leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
-                  price, True, BY_STOP if stop == account.stop else BY_TRAIL, room)  # fmt: skip
-        elif reached:
-            price = account.target if side * (account.target - since) > 0.0 else since
+                  stopped_at, True, BY_STOP if stop == account.stop else BY_TRAIL, room)  # fmt: skip
+        elif reached_at == reached_at:
             leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
-                  price, False, BY_TARGET, room)  # fmt: skip
+                  reached_at, False, BY_TARGET, room)  # fmt: skip
     if account.quantity == 0.0:
         return
     best = bar[3] if opened_by_limit else favourable

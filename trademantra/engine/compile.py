@@ -167,3 +167,8 @@ def signal_kernel(function: F) -> F:
 def part(function: F) -> F:
     """A larger part of a kernel, compiled once for each use of types and linked into the kernels that call it."""
     return cast(F, numba.njit(nogil=True, fastmath=False, error_model="numpy")(function))
+
+
+def uncompiled(function: F) -> F:
+    """The plain Python function behind a part or kernel: the same bits, for callers of a few numbers at a time."""
+    return cast(F, function.py_func)  # type: ignore[attr-defined]  # what numba's dispatchers carry

@@ -9,10 +9,11 @@ import numpy as np
 from numba import types
 
 from trademantra.core.errors import InvalidValueError
-from trademantra.engine.account import execute, finish_trade, open_account, slipped, whole_lots
+from trademantra.engine.account import execute, finish_trade, open_account
 from trademantra.engine.bars import Bars, Float64Array, Int8Array, Int64Array
 from trademantra.engine.charging import LEVY_COUNT, charge_of, no_charges
 from trademantra.engine.compile import CUBE, INDEX, INTEGERS, VECTOR, compiled, part
+from trademantra.engine.matching import slipped, whole_lots
 from trademantra.engine.parameters import Parameter, resolve
 from trademantra.engine.records import (
     ACCOUNT,
@@ -267,7 +268,7 @@ def run_panel(
                     if values[CLOSE, i, j] != values[CLOSE, i, j]:
                         continue  # no price: neither bought nor sold now
                     unit = last[j] * rules.multiplier
-                    goal = whole_lots(rules, abs(weight) * equity * rules.size / unit) * (
+                    goal = whole_lots(rules.lot, abs(weight) * equity * rules.size / unit) * (
                         1.0 if weight > 0.0 else -1.0
                     )
                     orders[j] = goal - accounts[j].quantity
@@ -291,7 +292,8 @@ def run_panel(
                 side = 1 if worth[j] > 0.0 else -1
                 for row_of in range(5):
                     bar[row_of] = values[row_of, i, j]
-                price = slipped(rules, side, bar[row], bar[1], bar[2], bar[4], abs(orders[j]))
+                price = slipped(rules.slippage_kind, rules.slippage, rules.tick, side, bar[row], bar[1], bar[2],
+                                bar[4], abs(orders[j]))  # fmt: skip
                 account = accounts[j]
                 left = abs(orders[j])
                 if account.quantity * side < 0.0:  # a reduction first, then, past zero, a new position
@@ -303,7 +305,7 @@ def run_panel(
                     continue
                 if side > 0:
                     left = min(left, affordable_buy(rules, charges, cash, price, day[i], scratch))
-                left = whole_lots(rules, left)
+                left = whole_lots(rules.lot, left)
                 if left <= 0.0:
                     counts[2] += 1
                     continue
