@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numba import types
 
-from trademantra.engine.account import open_account, settle_at_close, step
+from trademantra.engine.account import open_account
 from trademantra.engine.bars import Bars, Float64Array, Int8Array
 from trademantra.engine.charging import LEVY_COUNT
 from trademantra.engine.compile import CODES, INDEX, MATRIX, VECTOR, compiled, part
@@ -25,6 +25,7 @@ from trademantra.engine.records import (
     records,
 )
 from trademantra.engine.rules import TradingRules
+from trademantra.engine.step import settle_at_close, step
 from trademantra.engine.timeline import Timeline
 from trademantra.engine.walk import next_event
 from trademantra.markets.charges.numeric import CHARGE_RULE

@@ -12,15 +12,7 @@ from math import inf, nan
 import numpy as np
 from numba import prange, types
 
-from trademantra.engine.account import (
-    decide,
-    equity_at,
-    open_account,
-    settle_at_close,
-    sign_of,
-    step,
-    stop_level,
-)
+from trademantra.engine.account import NO_REASON, equity_at, open_account, sign_of
 from trademantra.engine.bars import Float64Array, Int8Array, Int64Array
 from trademantra.engine.compile import (
     INDEX,
@@ -40,12 +32,12 @@ from trademantra.engine.records import (
     RULES,
     TRADE,
     AccountRecord,
-    Reason,
     RecordArray,
     RulesRecord,
     Signal,
     records,
 )
+from trademantra.engine.step import decide, settle_at_close, step, stop_level
 from trademantra.markets.charges.numeric import CHARGE_RULE
 
 TILE = 512  # bars; a multiple of 8
@@ -53,7 +45,6 @@ SLOTS = 8  # different indicator kernels that one strategy may use
 LEVELS = 4  # rows that a kernel may fill for a bar with an entry: limit, trigger, stop, target
 
 SQUARE_OFF = int(Signal.SQUARE_OFF)
-NO_REASON = int(Reason.NONE)
 
 
 @part
