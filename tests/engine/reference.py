@@ -240,6 +240,8 @@ class ReferenceEngine:
             self.exit(
                 bar, held.target if held.side * (held.target - since) > 0 else since, False, Reason.TARGET
             )
+            if hit and self.holding:
+                self.holding.leaving = why
 
     def listen(self, say: Say, atr: float, deviation: float) -> None:
         held, rules = self.holding, self.rules
@@ -280,7 +282,8 @@ class ReferenceEngine:
         assert held
         quantity = min(held.quantity, self.lots(bar.room))
         if bar.has_no_other_side(-held.side) or quantity <= 0.0:
-            held.leaving = reason
+            if reason is not Reason.TARGET:  # a target rests at its level until it finds volume
+                held.leaving = reason
             return
         if slips:
             price = self.slipped(bar, -held.side, price, quantity)
@@ -298,7 +301,10 @@ class ReferenceEngine:
         held.sold_value += value
         held.costs += costs
         if held.quantity > 1e-9 * max(1.0, held.bought):
-            held.leaving = reason
+            if reason is not Reason.TARGET:
+                held.leaving = reason
+            elif self.order and self.order.filled:
+                self.order = None
             return
         gross = held.side * (held.sold_value - held.bought_value)
         unit = self.rules.multiplier

@@ -57,6 +57,65 @@ def test_participation_holds_for_all_fills_of_a_bar_together() -> None:
     assert fills_of(stopped, rules) == [(1, 6, 100, Reason.ENTRY), (2, -6, 95, Reason.STOP)]
 
 
+TARGET = replace(RULES, participation=0.1, target=Level.parse("5pt"))
+
+
+def test_what_a_target_does_not_fill_rests_at_its_level() -> None:
+    """Bug found here: it was sold at the next open at market, here at 101, under the name of a target."""
+    rows = [FLAT, (100, 100, 100, 100, 100.0), (100, 106, 100, 101, 40.0), (101, 104, 101, 104, 1_000.0)]
+    back = (104, 105.05, 104, 104, 1_000.0)
+    assert fills_of(script_of([*rows, back], {0: LONG}), TARGET) == [
+        (1, 10, 100, Reason.ENTRY),
+        (2, -4, 105, Reason.TARGET),
+        (4, -6, 105, Reason.TARGET),
+    ]
+    touched = (104, 105, 104, 104, 1_000.0)
+    assert len(fills_of(script_of([*rows, touched], {0: LONG}), TARGET)) == 2
+    assert len(fills_of(script_of([*rows, touched], {0: LONG}), replace(TARGET, limit_touch=True))) == 3
+    gapped = (107, 107, 107, 107, 1_000.0)
+    rules = replace(TARGET, slippage=Slippage.parse("bps:100"))
+    slipped = [(1, 10, 101, Reason.ENTRY), (2, -4, 105.5, Reason.TARGET), (4, -6, 107, Reason.TARGET)]
+    rows[2] = (100, 106.5, 100, 101, 40.0)
+    assert (
+        fills_of(script_of([*rows, gapped], {0: LONG}), replace(rules, target=Level.parse("4.5pt")))
+        == slipped
+    )
+
+
+def test_a_target_that_finds_no_volume_at_all_rests_too() -> None:
+    rows = [FLAT, (100, 100, 100, 100, 100.0), (106, 107, 106, 107, 0.0), (103, 103, 103, 103, 1_000.0)]
+    script = script_of([*rows, (105, 106, 105, 106, 1_000.0)], {0: LONG})
+    assert fills_of(script, TARGET) == [(1, 10, 100, Reason.ENTRY), (4, -10, 105, Reason.TARGET)]
+
+
+def test_the_stop_guards_what_is_left_of_a_target() -> None:
+    rules = replace(TARGET, stop=Level.parse("5pt"))
+    rows = [FLAT, (100, 100, 100, 100, 100.0), (100, 106, 100, 101, 40.0), (101, 101, 94, 94, 30.0)]
+    assert fills_of(script_of([*rows, (93, 93, 93, 93, 100.0)], {0: LONG}), rules) == [
+        (1, 10, 100, Reason.ENTRY),
+        (2, -4, 105, Reason.TARGET),
+        (3, -3, 95, Reason.STOP),
+        (4, -3, 93, Reason.STOP),
+    ]
+    both = (100, 106, 94, 100, 40.0)
+    rows = [*rows[:2], both, (101, 101, 101, 101, 100.0)]
+    assert fills_of(script_of(rows, {0: LONG}), replace(rules, target_first=True)) == [
+        (1, 10, 100, Reason.ENTRY),
+        (2, -4, 105, Reason.TARGET),
+        (3, -6, 101, Reason.STOP),
+    ]
+
+
+def test_a_target_that_begins_to_fill_ends_the_entry_of_its_position() -> None:
+    rows = [FLAT, (100, 100, 100, 100, 80.0), (106, 106, 106, 106, 30.0), *[(101, 101, 101, 101, 100.0)] * 2]
+    assert fills_of(script_of(rows, {0: LONG}), TARGET) == [
+        (1, 8, 100, Reason.ENTRY),
+        (2, -3, 106, Reason.TARGET),
+    ]
+    rows[2] = (106, 106, 106, 106, 0.0)  # nothing filled: the entry still works
+    assert fills_of(script_of(rows, {0: LONG}), TARGET)[1] == (3, 2, 101, Reason.ENTRY)
+
+
 def test_a_stopped_position_takes_the_rest_of_its_entry_with_it() -> None:
     """Bug found here: after the stop the rest of a partly filled entry was bought."""
     thin = (100.0, 100.0, 100.0, 100.0, 40.0)

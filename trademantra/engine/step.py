@@ -54,15 +54,18 @@ def leave(
     reason: int,
     room: float,
 ) -> float:
-    """Exit at `price` as far as `room` and the circuit limit allow; what is left goes at the next open.
+    """Exit at `price` as far as `room` and the circuit limit allow; returns the room that is left in the bar.
 
-    Returns the room that is left in the bar.
+    What is left goes at the next open, whatever started the exit, but for a target: that is a limit order, which
+    goes on resting at its level.
     """
     side = -sign_of(account.quantity)
     quantity = min(abs(account.quantity), whole_lots(rules.lot, room))
     locked = (side < 0 and bar[1] <= band_low) or (side > 0 and bar[2] >= band_high)
+    rests = reason == BY_TARGET
     if locked or quantity <= 0.0:
-        account.exit_reason = reason
+        if not rests:
+            account.exit_reason = reason
         return room
     if slips:
         price = slipped(rules.slippage_kind, rules.slippage, rules.tick, side, price, bar[1], bar[2], bar[4],
@@ -74,8 +77,11 @@ def leave(
     execute(account, rules, charges, levies, fills, index, day, side, price, quantity, reason)
     if account.quantity == 0.0:
         finish_trade(account, rules, trades, -side, index, reason, account.trades)
-    else:
+    elif not rests:
         account.exit_reason = reason
+    elif account.entry_fresh == 0:  # a position that has begun to leave buys no more of itself
+        account.entry_side = 0
+        account.entry_left = nan
     return rest_of(room, quantity)
 
 
@@ -270,6 +276,9 @@ def step(
         elif reached_at == reached_at:
             leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
                   reached_at, False, BY_TARGET, room)  # fmt: skip
+            if stopped_at == stopped_at and account.quantity != 0.0:
+                # the target came first and the bar's volume did not hold all of it: the stop has the rest
+                account.exit_reason = BY_STOP if stop == account.stop else BY_TRAIL
     if account.quantity == 0.0:
         return
     best = bar[3] if opened_by_limit else favourable
