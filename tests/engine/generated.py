@@ -1,5 +1,6 @@
 """Random bars, words and rules for the engine's property tests.  Prices lie on the tick, so that ties are common."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from tests.engine.scripted import FIRST_DAY, TICK, Script, Word, bars_of, calendar
 from trademantra.core.instrument import Exchange, Segment
 from trademantra.core.order import Product
+from trademantra.engine.bars import Bars
 from trademantra.engine.charging import no_charges
 from trademantra.engine.combinations import NO_BANDS
 from trademantra.engine.records import LevelKind, SizeKind, SlippageKind
@@ -177,3 +179,27 @@ def long_scripts(draw: st.DrawFn, sizes: tuple[int, ...]) -> Script:
         offsets = [None if random.random() < 0.7 else int(random.integers(-20, 21)) for _ in range(4)]
         words[i] = Word(int(random.choice(CODES)), *offsets)
     return Script(bars, timeline, tuple(words), NO_BANDS)
+
+
+@st.composite
+def fine_scripts(draw: st.DrawFn, banded: bool = True) -> Script:
+    """Small scripts whose bars hold one to six finer bars each: a walk from the open to the close within the bar."""
+    script = draw(small_scripts(banded=banded))
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    most = draw(st.integers(1, 6))
+    bars = script.bars
+    rows: list[tuple[float, ...]] = []
+    times: list[int] = []
+    for i in range(len(bars)):
+        low, high = round(bars.low[i] / TICK), round(bars.high[i] / TICK)
+        opening, close = round(bars.open[i] / TICK), round(bars.close[i] / TICK)
+        count = int(random.integers(1, most + 1))
+        for k in range(count):
+            last = close if k == count - 1 else int(random.integers(low, high + 1))
+            top = int(random.integers(max(opening, last), high + 1))
+            bottom = int(random.integers(low, min(opening, last) + 1))
+            volume = float(random.choice((0, 40, 900, 5_000)))
+            rows.append((opening * TICK, top * TICK, bottom * TICK, last * TICK, volume))
+            times.append(int(bars.ts[i]) + k)
+            opening = last if random.random() < 0.8 else int(random.integers(low, high + 1))
+    return replace(script, finer=Bars.of(times, *zip(*rows, strict=True)))

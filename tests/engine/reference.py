@@ -41,6 +41,7 @@ class Bar:
     low_band: float = -inf
     high_band: float = inf
     square_off: bool = False
+    closes: bool = True  # the last of the finer bars inside a bar of the strategy
     room: float = inf  # volume that may still be taken from this bar
 
     def best(self, side: int) -> float:
@@ -142,17 +143,27 @@ class ReferenceEngine:
         says: list[Say],
         square_off: set[int],
         bands: Float64Array | None = None,
+        finer: Bars | None = None,
     ) -> "ReferenceEngine":
+        """With `finer` bars orders meet those that start within each bar, one after the other."""
         self.cash = self.rules.cash
         ranges, deviations = true_range_average(bars), return_deviation(bars)
+        starts = [*bars.ts.tolist(), 2**63]
         for i, say in enumerate(says):
-            prices = (float(a[i]) for a in (bars.open, bars.high, bars.low, bars.close, bars.volume))
-            bar = Bar(i, days[i], *prices, square_off=i in square_off)
-            if bands is not None:
-                bar.low_band, bar.high_band = float(bands[0, i]), float(bands[1, i])
-            if self.rules.participation > 0.0:
-                bar.room = self.rules.participation * bar.volume
-            self.meet(bar)
+            source, places = bars, [i]
+            if finer is not None:
+                source = finer
+                places = [k for k, ts in enumerate(finer.ts.tolist()) if starts[i] <= ts < starts[i + 1]]
+            for k in places:
+                fields = (source.open, source.high, source.low, source.close, source.volume)
+                bar = Bar(i, days[i], *(float(a[k]) for a in fields))
+                bar.square_off = i in square_off and k == places[0]
+                bar.closes = k == places[-1]
+                if bands is not None:
+                    bar.low_band, bar.high_band = float(bands[0, i]), float(bands[1, i])
+                if self.rules.participation > 0.0:
+                    bar.room = self.rules.participation * bar.volume
+                self.meet(bar)
             self.listen(say, ranges[i], deviations[i])
             if self.rules.fill_at is FillAt.CLOSE:
                 self.fill_at_close(bar)
@@ -171,7 +182,7 @@ class ReferenceEngine:
         level = self.order.price if self.order else nan
         how = self.try_entry(bar)
         held = self.holding
-        if held and held.leaving is Reason.NONE and (how == "" or self.rules.entry_bar):
+        if held and held.leaving is Reason.NONE and self.guards(held, bar):
             self.protect(bar, how, level)
         held = self.holding
         if not held:
@@ -179,7 +190,7 @@ class ReferenceEngine:
         reached = bar.close if how == "limit" else bar.best(held.side)
         if held.side * (reached - held.peak) > 0:
             held.peak = reached
-        if held.leaving is Reason.NONE:
+        if held.leaving is Reason.NONE and bar.closes:
             # decided at this close, so that the exit comes at bar index + time_exit
             wait = bar.index - held.index + (0 if self.rules.fill_at is FillAt.CLOSE else 1)
             if self.rules.time_exit and wait >= self.rules.time_exit:
@@ -187,11 +198,17 @@ class ReferenceEngine:
             if self.equity(bar.close) <= 0.0:
                 held.leaving = Reason.MARGIN
 
+    def guards(self, held: Holding, bar: Bar) -> bool:
+        """Whether protection works: always, or only from the bar after the entry on."""
+        return self.rules.entry_bar or held.index < bar.index
+
     def leave_at_open(self, bar: Bar) -> None:
         held = self.holding
         assert held
         if held.leaving is not Reason.NONE:
             self.exit(bar, bar.open, True, held.leaving)
+            return
+        if not self.guards(held, bar):
             return
         stop, why = self.stop_of(held)
         past = held.side * (bar.open - held.target)
@@ -219,7 +236,7 @@ class ReferenceEngine:
             how = "open" if self.enter(bar, order, bar.open, True) else ""
         elif order.side * (bar.best(order.side) - order.price) >= 0:
             how = "stop" if self.enter(bar, order, order.price, True) else ""
-        if self.order:
+        if self.order and bar.closes:
             self.order.age += 1
             if rules.entry_valid and self.order.age >= rules.entry_valid:
                 self.order = None

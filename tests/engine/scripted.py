@@ -16,6 +16,7 @@ from trademantra.core.time import NANOSECONDS_PER_DAY, NANOSECONDS_PER_MINUTE
 from trademantra.engine.bars import Bars, Float64Array, Int8Array, Int64Array
 from trademantra.engine.combinations import NO_BANDS, Market, Outcome, prepare, run_combinations
 from trademantra.engine.compile import signal_kernel
+from trademantra.engine.finer import NO_FINER, lay_inside
 from trademantra.engine.records import Reason
 from trademantra.engine.rules import Size, TradingRules
 from trademantra.engine.strategy import SignalStrategy
@@ -101,6 +102,7 @@ class Script:
     timeline: Timeline
     words: tuple[Word, ...]
     bands: Float64Array
+    finer: Bars | None = None
 
     def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:
         printer.text(repr(self))
@@ -120,11 +122,13 @@ class Script:
                 " ".join(f"{x:.6g}" if isinstance(x, float) else str(x) for x in line) for line in lines
             )
             + f"\nbands {self.bands.T.tolist()}"
+            + (f"\nfiner {self.finer.ts.tolist()} {self.finer.close.tolist()}" if self.finer else "")
         )
 
     def market(self, charges: ChargeRules | None = None) -> Market:
         packed = np.array([word.packed() for word in self.words], np.int64)
-        return prepare(self.bars, replace(self.timeline, minute=packed), charges, self.bands)
+        finer = NO_FINER if self.finer is None else lay_inside("ONE", self.bars, self.finer)
+        return prepare(self.bars, replace(self.timeline, minute=packed), charges, self.bands, finer=finer)
 
     def run(self, rules: TradingRules, charges: ChargeRules | None = None, **options: int) -> Outcome:
         return run_combinations(SCRIPTED, self.market(charges), [{}], [rules], record=True, **options)
@@ -143,7 +147,7 @@ class Script:
         leaving = {i for i in range(len(marks)) if marks[i] & 16}
         engine = ReferenceEngine(rules, charges, bars_per_year=self.market().bars_per_year)
         bands = self.bands if self.bands.shape[1] else None
-        return engine.run(self.bars, self.timeline.day.tolist(), self.says(), leaving, bands)
+        return engine.run(self.bars, self.timeline.day.tolist(), self.says(), leaving, bands, self.finer)
 
 
 def bars_of(rows: Sequence[Sequence[float]], minutes: Sequence[int] | None = None) -> Bars:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from tests.engine.generated import CHARGES, long_scripts, small_scripts, trading_rules
+from tests.engine.generated import CHARGES, fine_scripts, long_scripts, small_scripts, trading_rules
 from tests.engine.reference import ReferenceEngine, drawdown
 from tests.engine.scripted import Script
 from trademantra.engine.combinations import Outcome
@@ -56,4 +56,10 @@ def test_small(script: Script, rules: TradingRules, charges: ChargeRules) -> Non
 @settings(max_examples=200, deadline=None)
 @given(long_scripts((40, 60, 60, 511, 512, 513, 700, 1_025)), trading_rules(), CHARGES)
 def test_long(script: Script, rules: TradingRules, charges: ChargeRules) -> None:
+    assert_equal(script.run(rules, charges), script.reference(rules, charges), rules)
+
+
+@settings(max_examples=500, deadline=None)
+@given(fine_scripts(), trading_rules(), CHARGES)
+def test_with_finer_bars(script: Script, rules: TradingRules, charges: ChargeRules) -> None:
     assert_equal(script.run(rules, charges), script.reference(rules, charges), rules)

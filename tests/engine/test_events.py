@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from tests.engine.generated import CHARGES, long_scripts, small_scripts, trading_rules
+from tests.engine.generated import CHARGES, fine_scripts, long_scripts, small_scripts, trading_rules
 from tests.engine.scripted import FLAT, RULES, Script, bars_of, calendar
 from trademantra.core.errors import InvalidValueError
 from trademantra.engine.bars import Bars
 from trademantra.engine.charging import no_charges
 from trademantra.engine.event_run import EventOutcome, run_events
 from trademantra.engine.events import BarView, Context, EventStrategy, FillEvent
+from trademantra.engine.finer import lay_inside
 from trademantra.engine.records import LevelKind, Reason, SizeKind
 from trademantra.engine.rules import FillAt, Level, Size, TradingRules
 from trademantra.engine.timeline import by_days
@@ -78,7 +79,8 @@ def assert_same_as_signals(script: Script, rules: TradingRules, charges: ChargeR
     rules = same_for_events(rules)
     signals = script.run(rules, charges)
     timelines = {"ONE": script.timeline}
-    events = run_events(Scripted(script, rules), {"ONE": script.bars}, timelines, rules, charges)
+    finer = {"ONE": lay_inside("ONE", script.bars, script.finer)} if script.finer else {}
+    events = run_events(Scripted(script, rules), {"ONE": script.bars}, timelines, rules, charges, finer=finer)
     for name in ("index", "side", "quantity", "price", "costs", "reason"):
         np.testing.assert_array_equal(events.fills[name], signals.fills[name], err_msg=name)
     for name in ("entry_index", "exit_index", "quantity", "net", "reason"):
@@ -89,6 +91,14 @@ def assert_same_as_signals(script: Script, rules: TradingRules, charges: ChargeR
 @settings(max_examples=200, deadline=None)
 @given(small_scripts(banded=False), trading_rules(), CHARGES)
 def test_events_and_signals_fill_alike(script: Script, rules: TradingRules, charges: ChargeRules) -> None:
+    assert_same_as_signals(script, rules, charges)
+
+
+@settings(max_examples=150, deadline=None)
+@given(fine_scripts(banded=False), trading_rules(), CHARGES)
+def test_events_and_signals_fill_alike_in_finer_bars(
+    script: Script, rules: TradingRules, charges: ChargeRules
+) -> None:
     assert_same_as_signals(script, rules, charges)
 
 

@@ -13,6 +13,7 @@ from trademantra.engine.charging import by_levy
 from trademantra.engine.combinations import NO_BANDS, prepare, run_combinations
 from trademantra.engine.event_run import run_events
 from trademantra.engine.events import EventStrategy
+from trademantra.engine.finer import NO_FINER, lay_all, refuse_finer
 from trademantra.engine.metrics import Metrics, metrics_of
 from trademantra.engine.panel import AllocationStrategy, Panel, run_allocation
 from trademantra.engine.records import ACCOUNT, RecordArray
@@ -28,7 +29,8 @@ class BacktestInput:
     """What a run reads: bars by symbol, each with its timeline, and what trading costs.
 
     `charges` (r,) numeric rules; `bands` (2, n) circuit limits per bar of a single instrument, or (2, 0).
-    `benchmark` (n,) closes on the clock of the run, or empty.
+    `benchmark` (n,) closes on the clock of the run, or empty.  `finer` holds, for any of the symbols, shorter bars (or
+    ticks: bars of one price) that cover its bars and decide what happens inside them; see `finer.lay_inside`.
     """
 
     bars: Mapping[str, Bars]
@@ -38,6 +40,7 @@ class BacktestInput:
     sessions_per_year: float = 252.0
     risk_free_rate: float = 0.0
     benchmark: Float64Array | None = None
+    finer: Mapping[str, Bars] = field(default_factory=dict)
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -45,13 +48,14 @@ class BacktestInput:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over symbols, times, prices and volumes: equal input, equal fingerprint."""
+        """SHA-256 over symbols, times, prices and volumes, of the finer bars too: equal input, equal fingerprint."""
         total = hashlib.sha256()
-        for symbol in sorted(self.bars):
-            one = self.bars[symbol]
-            total.update(symbol.encode())
-            for array in (one.ts, one.open, one.high, one.low, one.close, one.volume):
-                total.update(np.ascontiguousarray(array).tobytes())
+        for what, many in (("", self.bars), ("finer ", self.finer)):
+            for symbol in sorted(many):
+                one = many[symbol]
+                total.update(f"{what}{symbol}".encode())
+                for array in (one.ts, one.open, one.high, one.low, one.close, one.volume):
+                    total.update(np.ascontiguousarray(array).tobytes())
         return total.hexdigest()
 
 
@@ -92,7 +96,7 @@ def backtest(
     """Run `strategy` with `parameters` (defaults where none are given) under `rules` (its own by default).
 
     Errors: `InvalidValueError` naming strategy, parameter or bar: unknown or out-of-range parameter, too few bars or
-    instruments, several instruments for a strategy of one.
+    instruments, several instruments for a strategy of one, finer bars that do not fit.
     """
     for symbol, bars in given.bars.items():
         if symbol not in given.timelines or len(given.timelines[symbol]) != len(bars):
@@ -115,8 +119,9 @@ def _signal(
     values = strategy.values(parameters)
     [(_, bars)] = given.bars.items()
     [timeline] = given.timelines.values()
+    [finer] = lay_all(given.bars, given.finer).values() or [NO_FINER]
     market = prepare(
-        bars, timeline, given.charges, given.bands, given.sessions_per_year, given.risk_free_rate
+        bars, timeline, given.charges, given.bands, given.sessions_per_year, given.risk_free_rate, finer
     )
     outcome = run_combinations(strategy, market, [values], [rules], record=True)
     return _result(
@@ -128,6 +133,7 @@ def _signal(
 def _allocation(
     strategy: AllocationStrategy, given: BacktestInput, parameters: Mapping[str, float], rules: TradingRules
 ) -> BacktestResult:
+    refuse_finer(given.finer, f"strategy {strategy.name}: a portfolio of target weights")
     values = strategy.values(parameters)
     panel = Panel.align(given.bars)
     timeline = _common(given, panel.ts)
@@ -151,7 +157,10 @@ def _event(
     strategy: type[EventStrategy], given: BacktestInput, parameters: Mapping[str, float], rules: TradingRules
 ) -> BacktestResult:
     made = strategy(**parameters)
-    outcome = run_events(made, given.bars, given.timelines, rules, given.charges, given.sessions_per_year)
+    finer = lay_all(given.bars, given.finer)
+    outcome = run_events(
+        made, given.bars, given.timelines, rules, given.charges, given.sessions_per_year, finer
+    )
     timeline = _common(given, outcome.ts)
     return _result(
         strategy.name, given, made.values, rules, outcome.ts, timeline.ends, outcome.curve, outcome.trades,

@@ -12,6 +12,7 @@ from trademantra.core.errors import InvalidValueError
 from trademantra.engine.bars import Bars, Float64Array, Int64Array
 from trademantra.engine.charging import LEVY_COUNT, no_charges
 from trademantra.engine.compile import IndicatorKernel
+from trademantra.engine.finer import NO_FINER, Finer
 from trademantra.engine.grid import scale_of
 from trademantra.engine.indicators.declare import Indicator, matrix_of
 from trademantra.engine.indicators.risk import RETURN_DEVIATION
@@ -44,6 +45,7 @@ class Market:
     charges: RecordArray
     bars_per_year: float
     session_risk_free: float = 0.0
+    finer: Finer = NO_FINER
 
 
 def prepare(
@@ -53,6 +55,7 @@ def prepare(
     bands: Float64Array = NO_BANDS,
     sessions_per_year: float = 252.0,
     risk_free_rate: float = 0.0,
+    finer: Finer = NO_FINER,
 ) -> Market:
     """Errors: `InvalidValueError` for no bars, a timeline or bands of another length."""
     if len(bars) == 0:
@@ -70,6 +73,7 @@ def prepare(
         no_charges() if charges is None else charges,
         sessions_per_year * len(bars) / len(timeline.ends),
         session_rate(risk_free_rate, sessions_per_year),
+        finer,
     )
 
 
@@ -122,7 +126,8 @@ def run_combinations(
         trades = np.empty(capacity, TRADE) if record else _NO_TRADES
         curve = np.empty(n) if record else _NO_CURVE
         run_all(
-            strategy.kernel, plan.slots, market.matrix, market.bands, market.timeline.day, market.timeline.session,
+            strategy.kernel, plan.slots, market.matrix, market.bands, market.finer.matrix,
+            market.finer.inside, market.timeline.day, market.timeline.session,
             market.timeline.minute, market.timeline.ends, market.timeline.allowed, market.scale, plan.slot, plan.row,
             plan.parameters, plan.state, int(plan.row[-1]), plan.uses, parameters.reshape(m, -1),
             max(1, strategy.state_size), strategy.has_levels, score, records, market.charges, accounts, levies,

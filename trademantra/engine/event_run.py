@@ -13,6 +13,7 @@ from trademantra.core.errors import InvalidValueError, TradeMantraError
 from trademantra.engine.bars import Bars, Float64Array, Int64Array
 from trademantra.engine.charging import no_charges
 from trademantra.engine.events import BarView, Context, EventStrategy, FillEvent
+from trademantra.engine.finer import Finer
 from trademantra.engine.portfolio import NEVER, Book, Mover, Portfolio, settle_at, step_at
 from trademantra.engine.records import Reason, RecordArray
 from trademantra.engine.rules import FillAt, TradingRules
@@ -40,8 +41,11 @@ def run_events(
     rules: TradingRules,
     charges: RecordArray | None = None,
     bars_per_year: float = 252.0,
+    finer: Mapping[str, Finer] | None = None,
 ) -> EventOutcome:
     """Run an event strategy on one or many instruments that share one portfolio.
+
+    `finer` decides what happens inside the bars of the instruments that it names; callbacks see whole bars only.
 
     Errors: `InvalidValueError` for no bars, for rules that need a column (ATR, deviation) which events do not have,
     and for a callback that raises, naming the strategy and the line.
@@ -53,7 +57,9 @@ def run_events(
             f"strategy {strategy.name}: ATR and volatility rules need a signal strategy",
             hint="use percent or points, or compute the level in the callback",
         )
-    portfolio = Portfolio(bars, timelines, rules, no_charges() if charges is None else charges, bars_per_year)
+    portfolio = Portfolio(
+        bars, timelines, rules, no_charges() if charges is None else charges, bars_per_year, finer or {}
+    )
     try:
         _Loop(strategy, portfolio).run()
     except TradeMantraError:

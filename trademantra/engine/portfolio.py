@@ -8,9 +8,10 @@ import numpy as np
 from numba import types
 
 from trademantra.engine.account import open_account
-from trademantra.engine.bars import Bars, Float64Array, Int8Array
+from trademantra.engine.bars import Bars, Float64Array, Int8Array, Int64Array
 from trademantra.engine.charging import LEVY_COUNT
-from trademantra.engine.compile import CODES, INDEX, MATRIX, VECTOR, compiled, part
+from trademantra.engine.compile import CODES, INDEX, INTEGERS, MATRIX, VECTOR, compiled, part
+from trademantra.engine.finer import NO_FINER, Finer
 from trademantra.engine.indicators.declare import matrix_of
 from trademantra.engine.records import (
     ACCOUNT,
@@ -36,7 +37,7 @@ SQUARE_OFF = int(Signal.SQUARE_OFF)
 PLENTY = 1e300  # cash of a portfolio member between its steps: ruin is the portfolio's, not the member's
 BOOK = (
     records(ACCOUNT), INDEX, records(RULES), records(CHARGE_RULE), VECTOR, records(FILL), records(TRADE), MATRIX,
-    CODES, INDEX, INDEX, INDEX,
+    MATRIX, INTEGERS, CODES, INDEX, INDEX, INDEX,
 )  # fmt: skip
 
 
@@ -62,6 +63,8 @@ def step_at(
     fills: RecordArray,
     trades: RecordArray,
     bars: Float64Array,
+    finer: Float64Array,
+    inside: Int64Array,
     marks: Int8Array,
     i: int,
     day: int,
@@ -70,7 +73,12 @@ def step_at(
     """Step account j at bar i; the number of fills that it has made so far.  Bars from `seen` passed quietly."""
     catch_up(accounts[j], rules[0], bars, seen, i)
     square_off = (marks[i] & SQUARE_OFF) != 0
-    step(accounts[j], rules[0], charges, levies, fills, trades, bars[:, i], -inf, inf, i, day, square_off)
+    begin, end, source = i, i + 1, bars
+    if len(inside) > 0:
+        begin, end, source = inside[i], inside[i + 1], finer
+    for at in range(begin, end):
+        step(accounts[j], rules[0], charges, levies, fills, trades, source[:, at], -inf, inf, i, day,
+             square_off and at == begin, at == end - 1)  # fmt: skip
     return int(accounts[j].fills)
 
 
@@ -84,6 +92,8 @@ def settle_at(
     fills: RecordArray,
     trades: RecordArray,
     bars: Float64Array,
+    finer: Float64Array,
+    inside: Int64Array,
     marks: Int8Array,
     i: int,
     day: int,
@@ -91,13 +101,20 @@ def settle_at(
 ) -> int:
     """Fill market decisions at the close of bar i; the number of fills so far."""
     catch_up(accounts[j], rules[0], bars, seen, i + 1)
-    settle_at_close(accounts[j], rules[0], charges, levies, fills, trades, bars[:, i], -inf, inf, i, day)
+    bar = bars[:, i] if len(inside) == 0 else finer[:, inside[i + 1] - 1]
+    settle_at_close(accounts[j], rules[0], charges, levies, fills, trades, bar, -inf, inf, i, day)
     return int(accounts[j].fills)
 
 
-@compiled(types.int64(records(ACCOUNT), INDEX, records(RULES), MATRIX, CODES, INDEX))
+@compiled(types.int64(records(ACCOUNT), INDEX, records(RULES), MATRIX, CODES, INDEX, types.boolean))
 def due_from(
-    accounts: RecordArray, j: int, rules: RecordArray, bars: Float64Array, marks: Int8Array, i: int
+    accounts: RecordArray,
+    j: int,
+    rules: RecordArray,
+    bars: Float64Array,
+    marks: Int8Array,
+    i: int,
+    fine: bool,
 ) -> int:
     """First bar from i at which account j needs a step, or the end of the look ahead."""
     account = accounts[j]
@@ -110,7 +127,7 @@ def due_from(
     codes = marks[start:]
     words = marks[start : start + (last - start) // 8 * 8].view(np.int64)
     peak = account.peak
-    due = next_event(account, rules[0], bars, codes, words, start, i, last)
+    due = next_event(account, rules[0], bars, codes, words, start, i, last, fine)
     account.peak = peak  # it looked at bars that the strategy has not seen and may act before
     return int(due)
 
@@ -134,6 +151,8 @@ class Mover(Protocol):
         fills: RecordArray,
         trades: RecordArray,
         bars: Float64Array,
+        finer: Float64Array,
+        inside: Int64Array,
         marks: Int8Array,
         i: int,
         day: int,
@@ -144,8 +163,11 @@ class Mover(Protocol):
 class Book:
     """One instrument of a run: its bars, its place in them, its account record."""
 
-    def __init__(self, symbol: str, j: int, bars: Bars, timeline: Timeline, record: np.void) -> None:
+    def __init__(
+        self, symbol: str, j: int, bars: Bars, timeline: Timeline, record: np.void, finer: Finer
+    ) -> None:
         self.symbol, self.j, self.bars, self.timeline, self.record = symbol, j, bars, timeline, record
+        self.finer = finer
         self.matrix = matrix_of(bars)
         n = len(bars)
         self.marks: Int8Array = np.zeros(n, np.int8)
@@ -160,6 +182,20 @@ class Book:
         self.last = nan
         self.fills = np.empty(64, FILL)
         self.trades = np.empty(64, TRADE)
+
+    @property
+    def fine(self) -> bool:
+        """Whether finer bars decide what happens inside a bar."""
+        return len(self.finer.inside) > 0
+
+    def make_room(self, i: int) -> None:
+        """Space for all fills and trades that bar i can make: at most three fills a bar that orders meet."""
+        inside = self.finer.inside
+        most = 4 * (int(inside[i + 1] - inside[i]) if self.fine else 1)
+        if self.told + most > len(self.fills):
+            self.fills = np.concatenate([self.fills, np.empty(len(self.fills) + most, FILL)])
+        if self.told + most > len(self.trades):  # never more trades than fills
+            self.trades = np.concatenate([self.trades, np.empty(len(self.trades) + most, TRADE)])
 
 
 class Portfolio:
@@ -176,6 +212,7 @@ class Portfolio:
         rules: TradingRules,
         charges: RecordArray,
         bars_per_year: float,
+        finer: Mapping[str, Finer],
     ) -> None:
         self.rules = rules
         self.record = rules.record(bars_per_year)
@@ -185,7 +222,7 @@ class Portfolio:
         self.pool = rules.cash
         self.refused = 0
         self.books = [
-            Book(symbol, j, one, timelines[symbol], self.accounts[j])
+            Book(symbol, j, one, timelines[symbol], self.accounts[j], finer.get(symbol, NO_FINER))
             for j, (symbol, one) in enumerate(bars.items())
         ]
         self.by_symbol = {book.symbol: book for book in self.books}
@@ -242,9 +279,10 @@ class Portfolio:
             before = self.equity - float(record["quantity"]) * unit * book.last
             record["cash"] = before
             record["reserved"] = others * self.rules.margin
+        book.make_room(i)
         made = how(
             self.accounts, book.j, self.record, self.charges, self.levies, book.fills, book.trades, book.matrix,
-            book.marks, i, book.days[i], book.seen,
+            book.finer.matrix, book.finer.inside, book.marks, i, book.days[i], book.seen,
         )  # fmt: skip
         book.seen = i + 1
         if self.only is None:
@@ -252,9 +290,5 @@ class Portfolio:
             record["cash"] = PLENTY
         fresh = book.fills[book.told : made].copy()
         book.told = made
-        if made + 4 > len(book.fills):
-            book.fills = np.concatenate([book.fills, np.empty_like(book.fills)])
-        if int(record["trades"]) + 4 > len(book.trades):
-            book.trades = np.concatenate([book.trades, np.empty_like(book.trades)])
-        book.due = due_from(self.accounts, book.j, self.record, book.matrix, book.marks, i + 1)
+        book.due = due_from(self.accounts, book.j, self.record, book.matrix, book.marks, i + 1, book.fine)
         return fresh

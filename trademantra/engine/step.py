@@ -193,11 +193,14 @@ def step(
     index: int,
     day: int,
     square_off: bool,
+    closes: bool,
 ) -> None:
     """Let the working orders and protective levels meet one bar (open, high, low, close, volume).
 
     `band_low` and `band_high` are the circuit limits of the day (-inf and inf when there are none);
     `day` counts from 1970-01-01 in the exchange's zone; `square_off` says that intraday positions leave at this open.
+    `index` numbers the strategy's bars.  Where finer bars decide, `bar` is one of those inside it and only the last
+    `closes` it: what counts bars (time exit, age of an entry) and ruin move once a bar of the strategy.
     """
     opening = bar[0]
     room = room_of(rules.participation, bar[4])
@@ -213,16 +216,19 @@ def step(
     elif account.quantity != 0.0:
         side = sign_of(account.quantity)
         stop = stop_level(account, rules, side)
+        guarded = rules.entry_bar == 1 or account.entry_index < index
         # the open alone is a bar of one price
-        if limit_price(-side, account.target, opening, opening, opening, rules.limit_touch) == opening:
+        if (
+            guarded
+            and limit_price(-side, account.target, opening, opening, opening, rules.limit_touch) == opening
+        ):
             room = leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
                          opening, False, BY_TARGET, room)  # fmt: skip
-        elif stop_price(-side, stop, opening, opening, opening) == opening:
+        elif guarded and stop_price(-side, stop, opening, opening, opening) == opening:
             room = leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
                          opening, True, BY_STOP if stop == account.stop else BY_TRAIL, room)  # fmt: skip
     else:
         account.exit_reason = NO_REASON
-    opened_at_open = False
     opened_by_limit = False
     opened_by_stop = False
     level = account.entry_price
@@ -230,8 +236,8 @@ def step(
     if working != 0 and account.quantity * working >= 0.0 and account.exit_reason == NO_REASON:
         before = account.quantity
         if account.entry_kind == MARKET:
-            opened_at_open = enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
-                                   opening, True, room)  # fmt: skip
+            enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
+                  opening, True, room)  # fmt: skip
         else:
             rests = account.entry_kind == LIMIT
             at = (
@@ -242,16 +248,13 @@ def step(
             if at == at:
                 opened = enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
                                at, not rests, room)  # fmt: skip
-                if working * (opening - level) < 0.0 if rests else working * (opening - level) >= 0.0:
-                    opened_at_open = opened
-                elif rests:
-                    opened_by_limit = opened
-                else:
-                    opened_by_stop = opened
+                at_open = working * (opening - level) < 0.0 if rests else working * (opening - level) >= 0.0
+                opened_by_limit = opened and rests and not at_open
+                opened_by_stop = opened and not rests and not at_open
         room = rest_of(room, abs(account.quantity - before))
         if before != 0.0:  # an addition: the position was exposed to the whole bar
-            opened_at_open = opened_by_limit = opened_by_stop = False
-        if account.entry_side != 0:
+            opened_by_limit = opened_by_stop = False
+        if account.entry_side != 0 and closes:
             account.entry_age += 1
             if rules.entry_valid > 0 and account.entry_age >= rules.entry_valid:
                 account.entry_side = 0
@@ -260,8 +263,7 @@ def step(
         return
     side = sign_of(account.quantity)
     favourable = bar[1] if side > 0 else bar[2]
-    opened = opened_at_open or opened_by_limit or opened_by_stop
-    if account.exit_reason == NO_REASON and (not opened or rules.entry_bar == 1):
+    if account.exit_reason == NO_REASON and (rules.entry_bar == 1 or account.entry_index < index):
         stop = stop_level(account, rules, side)
         # from this price on the position was exposed; a level that it had passed already cannot give its own price
         since = level if opened_by_limit or opened_by_stop else opening
@@ -284,7 +286,7 @@ def step(
     best = bar[3] if opened_by_limit else favourable
     if side * (best - account.peak) > 0.0:
         account.peak = best
-    if account.exit_reason == NO_REASON:
+    if account.exit_reason == NO_REASON and closes:
         # the exit comes at bar entry + time_exit: at its open, or at its close when fills are there
         if rules.time_exit > 0 and index - account.entry_index + 1 - rules.same_close >= rules.time_exit:
             account.exit_reason = BY_TIME

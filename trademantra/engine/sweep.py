@@ -11,6 +11,7 @@ from trademantra.core.errors import InvalidValueError
 from trademantra.engine.backtest import BacktestInput
 from trademantra.engine.bars import Float64Array
 from trademantra.engine.combinations import prepare, run_combinations
+from trademantra.engine.finer import refuse_finer
 from trademantra.engine.parameters import resolve
 from trademantra.engine.records import LevelKind, RecordArray
 from trademantra.engine.rules import Level, Size, TradingRules
@@ -160,6 +161,7 @@ def sweep(
         raise InvalidValueError(
             f"a sweep of {strategy.name} runs on one instrument, {len(given.bars)} were given"
         )
+    refuse_finer(given.finer, f"a sweep of {strategy.name}")
     values, each_rules, points, skipped = combinations(strategy, grid, fixed or {}, rules or strategy.rules)
     [bars], [timeline] = given.bars.values(), given.timelines.values()
     market = prepare(

@@ -125,16 +125,20 @@ def next_event(
     start: int,
     first: int,
     last: int,
+    fine: bool,
 ) -> int:
     """First bar in [first, last) at which a held position needs a step; its peak is kept up to that bar.
 
     Bars before it neither reach a protective level nor carry a signal, so cash and position stay as they are.
+    `fine`: finer bars decide what happens inside a bar.
     """
     side = sign_of(account.quantity)
     ruin = -account.cash / (account.quantity * rules.multiplier)  # the price at which equity is zero
     guarded = account.stop == account.stop or account.target == account.target or rules.trail_kind != 0
     if not guarded and rules.time_exit == 0 and side > 0 and ruin <= 0.0:
         return start + next_signal(codes, words, first - start, last - start)
+    if fine and rules.trail_kind != 0:
+        return first  # inside one bar the stop may be raised and then be hit
     stop = stop_level(account, rules, side)
     target = account.target
     until = last
@@ -160,6 +164,34 @@ def next_event(
 
 
 @part
+def step_inside(
+    account: AccountRecord,
+    rules: RulesRecord,
+    charges: RecordArray,
+    levies: Float64Array,
+    fills: RecordArray,
+    trades: RecordArray,
+    bar: Float64Array,
+    low: float,
+    high: float,
+    index: int,
+    day: int,
+    square_off: bool,
+    works: bool,
+    finer: Float64Array,
+    begin: int,
+    end: int,
+) -> None:
+    """Step through the finer bars [begin, end) of bar `index`, if anything `works`; `bar` then holds the last one."""
+    for at in range(begin, end):
+        for row in range(5):
+            bar[row] = finer[row, at]
+        if works:
+            step(account, rules, charges, levies, fills, trades, bar, low, high, index, day,
+                 square_off and at == begin, at == end - 1)  # fmt: skip
+
+
+@part
 def walk_tile(
     account: AccountRecord,
     rules: RulesRecord,
@@ -169,6 +201,8 @@ def walk_tile(
     trades: RecordArray,
     bars: Float64Array,
     bands: Float64Array,
+    finer: Float64Array,
+    inside: Int64Array,
     days: Int64Array,
     session: Int64Array,
     ends: Int64Array,
@@ -186,6 +220,7 @@ def walk_tile(
     closes = bars[3]
     bar = np.empty(5)
     banded = bands.shape[1] > 0
+    fine = len(inside) > 0
     i = start
     while i < stop:
         quiet = account.entry_side == 0 and account.exit_reason == NO_REASON
@@ -193,20 +228,25 @@ def walk_tile(
             if account.quantity == 0.0:
                 j = start + next_signal(codes, words, i - start, stop - start)
             else:
-                j = next_event(account, rules, bars, codes, words, start, i, stop)
+                j = next_event(account, rules, bars, codes, words, start, i, stop, fine)
             if score:
                 mark(account, rules, closes, ends, session, curve, i, j)
             i = j
             if i >= stop:
                 break
-        for row in range(5):
-            bar[row] = bars[row, i]
         low = bands[0, i] if banded else -inf
         high = bands[1, i] if banded else inf
         code = codes[i - start]
-        if not quiet or account.quantity != 0.0:
-            step(account, rules, charges, levies, fills, trades, bar, low, high, i, days[i],
-                 (code & SQUARE_OFF) != 0)  # fmt: skip
+        works = not quiet or account.quantity != 0.0
+        if fine:
+            step_inside(account, rules, charges, levies, fills, trades, bar, low, high, i, days[i],
+                        (code & SQUARE_OFF) != 0, works, finer, inside[i], inside[i + 1])  # fmt: skip
+        else:
+            for row in range(5):
+                bar[row] = bars[row, i]
+            if works:
+                step(account, rules, charges, levies, fills, trades, bar, low, high, i, days[i],
+                     (code & SQUARE_OFF) != 0, True)  # fmt: skip
         if code & ~SQUARE_OFF:
             k = i - start
             if levels.shape[1] > 1:
@@ -232,6 +272,8 @@ INDICATORS = types.UniTuple(types.FunctionType(INDICATOR), SLOTS)  # type: ignor
         INDICATORS,
         MATRIX,  # bars
         MATRIX,  # bands
+        MATRIX,  # finer
+        INTEGERS,  # inside
         INTEGERS,  # days
         INTEGERS,  # session
         INTEGERS,  # minute
@@ -264,6 +306,8 @@ def run_all(
     indicators: tuple[IndicatorKernel, ...],
     bars: Float64Array,
     bands: Float64Array,
+    finer: Float64Array,
+    inside: Int64Array,
     days: Int64Array,
     session: Int64Array,
     minute: Int64Array,
@@ -294,6 +338,7 @@ def run_all(
     `uses` (m, u): the column rows that each combination reads, in declared order, then the rows of its ATR and of
     its deviation (-1: none).  `parameters` (m, p).  `accounts` (m,) zeroed records.  `levies` (m, 10).
     `fills`, `trades` and `curve` are filled for the only combination of a single run and empty otherwise.
+    `finer` (5, f) and `inside` (n + 1,) are those of `finer.Finer`, or empty.
     `allowed` (n,) masks signals (no entries near the close) and carries the square-off mark, or is empty.
     """
     n, m, columns = bars.shape[1], len(accounts), len(column_slot)
@@ -343,8 +388,8 @@ def run_all(
                         codes[j] = (codes[j] & mask) | (mask & np.int8(16))
                 atr_row, deviation_row = use[len(use) - 2], use[len(use) - 1]
                 walk_tile(
-                    accounts[k], rules[k], charges, levies[k], fills, trades, bars, bands, days, session, ends,
-                    codes, levels,
+                    accounts[k], rules[k], charges, levies[k], fills, trades, bars, bands, finer, inside, days,
+                    session, ends, codes, levels,
                     block[atr_row, 1:] if atr_row >= 0 else nothing,
                     block[deviation_row, 1:] if deviation_row >= 0 else nothing,
                     curve, score, start, stop,
