@@ -16,6 +16,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "reports.md"
 TOP = [
     "schema", "strategy", "title", "parameters", "symbols", "series", "timeframe", "zone", "currency", "from", "to",
     "bars", "benchmark", "metrics", "monthly_returns", "trades", "open_positions", "costs", "costs_description", "rules",
+    "finer",
     "fingerprint", "notes", "command_line",
 ]  # fmt: skip
 TRADE = [

@@ -1,9 +1,17 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trademantra.engine.bars import Bars
 from trademantra.engine.records import LevelKind, SizeKind, SlippageKind
 from trademantra.engine.rules import FillAt, Level, Size, Slippage, TradingRules
-from trademantra.reports.rule_words import level_word, rules_in_words, rules_object, size_word, slippage_word
+from trademantra.reports.rule_words import (
+    finer_in_words,
+    level_word,
+    rules_in_words,
+    rules_object,
+    size_word,
+    slippage_word,
+)
 
 VALUES = st.integers(1, 10**9).map(lambda k: k / 10**6)
 
@@ -40,3 +48,14 @@ def test_words_say_what_is_optimistic() -> None:
     assert careful["Stop"] == "2% of the entry price"
     assert careful["Stop and target in one bar"] == "the stop is taken first"
     assert careful["Margin"] == "20% of a position's value must be covered (up to 5×)"
+
+
+def test_finer_bars_are_told() -> None:
+    day = Bars.of([0], [10], [12], [9], [11], [5])
+    assert finer_in_words({}) == ""
+    finer = finer_in_words({"X": day}, ("NSE:X:1m",))
+    assert finer == "NSE:X:1m, 1 finer bars"
+    words = dict(rules_in_words(TradingRules(stop=Level.parse("2%")), finer))
+    assert words["Inside a bar"].endswith(finer)
+    assert words["Stop and target in one finer bar"] == "the stop is taken first"
+    assert "Inside a bar" not in dict(rules_in_words(TradingRules()))

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _EPILOG = (
     "Examples: [bold]tm backtest supertrend --bars RELIANCE --timeframe 15m --costs zerodha:MIS[/bold] · "
-    "[bold]tm backtest sma_cross --bars prices.csv --set fast=10 --stop 2% --html report.html[/bold]"
+    "[bold]tm backtest sma_cross --bars prices.csv --set fast=10 --stop 2% --html report.html[/bold] · "
+    "[bold]tm backtest supertrend --bars RELIANCE --timeframe 15m --finer-timeframe 1m --stop 1% --target 2%[/bold]"
 )
 
 
@@ -38,6 +39,8 @@ def backtest(
     exchange: o.ExchangeOption = None,
     timezone: o.TimezoneOption = None,
     raw: o.RawOption = False,
+    finer: o.FinerOption = None,
+    finer_timeframe: o.FinerTimeframeOption = None,
     data_dir: o.DataDirOption = None,
     settings: o.SetOption = None,
     cash: o.CashOption = 1_000_000.0,
@@ -84,6 +87,7 @@ def backtest(
         cash=cash, costs=costs, fill=fill, limit_fill=limit_fill, slippage=slippage, size=size, stop=stop,
         target=target, trail=trail, short=short, lot=lot, tick=tick, margin=margin, participation=participation,
         time_exit=time_exit, segment=segment, intraday=intraday, risk_free=risk_free, benchmark=benchmark,
+        finer=tuple(finer or ()), finer_timeframe=finer_timeframe,
     )  # fmt: skip
     runs = run_each(options)
     if len(runs) > 1 and (trades or html):
@@ -149,7 +153,9 @@ def _alone(given: "BacktestInput", name: str) -> "BacktestInput":
     if benchmark is not None:
         clock = np.unique(np.concatenate([each.ts for each in given.bars.values()]))
         benchmark = benchmark[np.searchsorted(clock, bars.ts)]
-    return replace(given, bars={name: bars}, timelines={name: given.timelines[name]}, benchmark=benchmark)
+    finer = {name: given.finer[name]} if name in given.finer else {}
+    timelines = {name: given.timelines[name]}
+    return replace(given, bars={name: bars}, timelines=timelines, benchmark=benchmark, finer=finer)
 
 
 def context_of(
@@ -161,11 +167,8 @@ def context_of(
     return RunContext(
         title=strategy.title,
         idea=strategy.idea,
-        series=tuple(
-            each
-            for each in prepared.series
-            if not symbols or each.split(":", 1)[1].rpartition(":")[0] in symbols
-        ),
+        series=_of(prepared.series, symbols),
+        finer=_of(prepared.finer_series, symbols) if len(prepared.given.bars) > 1 else prepared.finer_series,
         timeframe=prepared.timeframe,
         costs=options.costs,
         notes=prepared.notes,
@@ -173,6 +176,12 @@ def context_of(
         currency=prepared.currency,
         benchmark=options.benchmark or "",
         command_line=shlex.join(["tm", *sys.argv[1:]]),
+    )
+
+
+def _of(series: tuple[str, ...], symbols: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(
+        each for each in series if not symbols or each.split(":", 1)[1].rpartition(":")[0] in symbols
     )
 
 

@@ -29,7 +29,7 @@ def show(runs: "Sequence[tuple[BacktestResult, RunContext]]") -> None:
 def _show_one(console: "Console", result: "BacktestResult", context: "RunContext") -> None:
     from rich.table import Table
 
-    from trademantra.reports.rule_words import rules_in_words
+    from trademantra.reports.rule_words import finer_in_words, rules_in_words
 
     m = result.metrics
     parameters = ", ".join(f"{name}={value:g}" for name, value in result.parameters.items())
@@ -77,8 +77,9 @@ def _show_one(console: "Console", result: "BacktestResult", context: "RunContext
         )
         console.print(f"costs by line: {lines}", highlight=False)
     _show_open(console, result, context.currency)
+    finer = finer_in_words(result.given.finer, context.finer)
     console.print(
-        "rules: " + "; ".join(f"{name}: {what}" for name, what in rules_in_words(result.rules)),
+        "rules: " + "; ".join(f"{name}: {what}" for name, what in rules_in_words(result.rules, finer)),
         style="dim",
         highlight=False,
         markup=False,

@@ -145,6 +145,23 @@ ParticipationOption = Annotated[
 TimeExitOption = Annotated[
     int | None, typer.Option("--time-exit", help="Leave after so many bars.", rich_help_panel=TRADING)
 ]
+FinerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--finer",
+        metavar="PATH|SYMBOL",
+        help="Shorter bars that decide what happens inside a bar; a file or a stored symbol.",
+        rich_help_panel=DATA,
+    ),
+]
+FinerTimeframeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--finer-timeframe",
+        help="Of the finer bars, such as 1m; alone: the run's own stored symbols.",
+        rich_help_panel=DATA,
+    ),
+]
 SegmentOption = Annotated[
     Segment, typer.Option("--segment", help="Whose charges and hours apply.", rich_help_panel=TRADING)
 ]
@@ -195,6 +212,8 @@ class RunOptions:
     intraday: bool
     risk_free: float
     benchmark: str | None
+    finer: tuple[str, ...] = ()
+    finer_timeframe: str | None = None
 
     def load_strategy(self) -> "Strategy":
         """The named strategy, or that of a file.  Errors: `NotFoundError`, `InvalidValueError`."""
@@ -242,9 +261,12 @@ class RunOptions:
         from trademantra.data.home import chosen_home
         from trademantra.data.store import BarStore
         from trademantra.engine.backtest import is_intraday
+        from trademantra.research.finer import FinerSpec, with_finer
         from trademantra.research.inputs import prepare_run
 
-        return prepare_run(self.spec(is_intraday(strategy)), BarStore(chosen_home(self.data_dir) / "bars"))
+        store, spec = BarStore(chosen_home(self.data_dir) / "bars"), self.spec(is_intraday(strategy))
+        finer = FinerSpec(self.finer, Timeframe.parse(self.finer_timeframe) if self.finer_timeframe else None)
+        return with_finer(prepare_run(spec, store), spec, finer, store)
 
     def rules(self, strategy: "Strategy", prepared: "Prepared") -> "TradingRules":
         """The strategy's own rules, changed by what the options say."""

@@ -1,7 +1,7 @@
 """What a caller names, turned into what the engine runs on: a strategy, bars, rules."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TypeAlias
@@ -22,6 +22,7 @@ from trademantra.engine.strategy import SignalStrategy
 from trademantra.engine.timeline import by_days
 from trademantra.python.rules import RuleWords, changed
 from trademantra.reports.context import RunContext
+from trademantra.research.finer import FinerSpec, with_finer
 from trademantra.research.inputs import Prepared, RunSpec, charges_for, prepare_run
 from trademantra.strategies.registry import load_strategy, load_strategy_file
 
@@ -48,6 +49,8 @@ class DataWords:
     intraday: bool = False
     risk_free: float = 0.0
     data_dir: Path | None = None
+    finer: BarSource | None = None
+    finer_timeframe: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +108,14 @@ def job(source: StrategySource, bars: BarSource, rules: Rules | None, words: Dat
         zone=prepared.zone,
         currency=prepared.currency,
         benchmark=words.benchmark or "",
+        finer=prepared.finer_series,
     )
     return Job(strategy, prepared.given, own, context, segment)
 
 
-def _arrays(bars: BarSource) -> dict[str, Bars] | None:
+def _arrays(bars: BarSource, name: str = "bars") -> dict[str, Bars] | None:
     if isinstance(bars, Bars):
-        return {"bars": bars}
+        return {name: bars}
     return dict(bars) if isinstance(bars, Mapping) else None
 
 
@@ -143,7 +147,16 @@ def _stored(strategy: Strategy, names: tuple[str, ...], segment: Segment, words:
         intraday=words.intraday or is_intraday(strategy),
         risk_free_rate=words.risk_free,
     )
-    return prepare_run(spec, BarStore((words.data_dir or data_home()) / "bars"))
+    store = BarStore((words.data_dir or data_home()) / "bars")
+    prepared = prepare_run(spec, store)
+    arrays = None if words.finer is None else _arrays(words.finer, next(iter(prepared.given.bars)))
+    if arrays is not None:
+        return replace(prepared, given=replace(prepared.given, finer=arrays), finer_series=tuple(arrays))
+    finer = FinerSpec(
+        () if words.finer is None else _names(words.finer),
+        Timeframe.parse(words.finer_timeframe) if words.finer_timeframe else None,
+    )
+    return with_finer(prepared, spec, finer, store)
 
 
 def _given(strategy: Strategy, arrays: dict[str, Bars], words: DataWords) -> Prepared:
@@ -166,9 +179,14 @@ def _given(strategy: Strategy, arrays: dict[str, Bars], words: DataWords) -> Pre
         timelines = {name: line.with_square_off(int(line.minute.max())) for name, line in timelines.items()}
     notes = () if words.costs != "none" else ("no costs: real trades pay brokerage and taxes, see costs=",)
     charges = charges_for(words.costs, words.exchange or "NSE", arrays)
-    given = BacktestInput(arrays, timelines, charges, risk_free_rate=words.risk_free)
+    finer = {} if words.finer is None else _arrays(words.finer, next(iter(arrays)))
+    if finer is None or words.finer_timeframe:
+        raise InvalidValueError(
+            "finer bars of arrays are arrays too", hint="give Bars, or name a stored series for both"
+        )
+    given = BacktestInput(arrays, timelines, charges, risk_free_rate=words.risk_free, finer=finer)
     zone = _zone(words.timezone) or ZoneInfo("UTC")
-    return Prepared(given, tuple(arrays), _timeframe(arrays), None, notes, zone, "INR")
+    return Prepared(given, tuple(arrays), _timeframe(arrays), None, notes, zone, "INR", tuple(finer))
 
 
 def _timeframe(arrays: Mapping[str, Bars]) -> Timeframe:

@@ -53,6 +53,8 @@ def backtest(
     intraday: bool = False,
     risk_free: float = 0.0,
     data_dir: Path | None = None,
+    finer: BarSource | None = None,
+    finer_timeframe: str | None = None,
     **more: float,
 ) -> Backtest:
     """Run a strategy (its name, your file, or the object) on stored bars, files, or arrays.
@@ -61,12 +63,14 @@ def backtest(
     change the strategy's own rules, `{"cash": 500_000, "stop": "2%"}`, or `TradingRules` that replace them.
     `costs`: `none`, `flat:0.001`, or `BROKER:PRODUCT` such as `zerodha:CNC`.  `first`, `last`: days, inclusive.
     Bars given as arrays are taken by UTC days, and fractions of a unit trade.
+    `finer`: shorter bars of the same instruments, in the same form as `bars`, that decide what happens inside a bar
+    (docs/engine.md); `finer_timeframe="1m"` alone takes the run's own stored series.
     Errors: `TradeMantraError`s that name what is wrong and what to do.
     """
     words = DataWords(
         symbols=symbols, timeframe=timeframe, first=first, last=last, costs=costs, segment=segment,
         benchmark=benchmark, exchange=exchange, timezone=timezone, adjusted=adjusted, intraday=intraday,
-        risk_free=risk_free, data_dir=data_dir,
+        risk_free=risk_free, data_dir=data_dir, finer=finer, finer_timeframe=finer_timeframe,
     )  # fmt: skip
     chosen = strategy_of(strategy)
     values = _together(chosen, parameters, more)

@@ -48,6 +48,7 @@ def result_object(result: BacktestResult, context: RunContext, *, curve: bool = 
         "costs": _numbers(result.levies),
         "costs_description": context.costs,
         "rules": rules_object(result.rules),
+        "finer": _finer(result, context),
         "fingerprint": result.given.fingerprint,
         "notes": [*context.notes],
         "command_line": context.command_line or None,
@@ -57,6 +58,14 @@ def result_object(result: BacktestResult, context: RunContext, *, curve: bool = 
             list(pair) for pair in zip(iso_times(result.ts, context.zone), numbers(result.curve), strict=True)
         ]
     return found
+
+
+def _finer(result: BacktestResult, context: RunContext) -> Json:
+    """The finer bars that decided what happened inside a bar; null when there were none."""
+    finer = result.given.finer
+    if not finer:
+        return None
+    return {"series": [*context.finer], "bars": {symbol: len(bars) for symbol, bars in finer.items()}}
 
 
 def trade_object(trade: TradeRow, times: BarTimes) -> dict[str, Json]:

@@ -12,7 +12,7 @@ class RunContext:
     """Words for the page and the JSON of a run.
 
     `title` and `idea` of the strategy; `series` as stored (`NSE:RELIANCE:15m`); `costs` says in words what trading cost
-    (`zerodha, CNC`); `notes` are what the reader must know (adjusted prices, synthetic data, no costs ...).  Times are
+    (`zerodha, CNC`); `finer` names the series that decided what happened inside a bar; `notes` are what the reader must know (adjusted prices, synthetic data, no costs ...).  Times are
     shown in `zone`, money in `currency` (ISO 4217).  `benchmark` names the series that the run was compared with, and
     `command_line` repeats the run.
     """
@@ -21,6 +21,7 @@ class RunContext:
     timeframe: Timeframe
     idea: str = ""
     series: tuple[str, ...] = ()
+    finer: tuple[str, ...] = ()
     costs: str = ""
     notes: tuple[str, ...] = ()
     zone: ZoneInfo = IST

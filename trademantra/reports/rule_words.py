@@ -1,5 +1,8 @@
 """Trading rules in words: as a user would type them, and as a reader understands them."""
 
+from collections.abc import Mapping, Sequence
+
+from trademantra.engine.bars import Bars
 from trademantra.engine.records import LevelKind, SizeKind, SlippageKind
 from trademantra.engine.rules import FillAt, Level, Size, Slippage, TradingRules
 from trademantra.reports.json_values import Json
@@ -75,8 +78,16 @@ def rules_object(rules: TradingRules) -> dict[str, Json]:
     }
 
 
-def rules_in_words(rules: TradingRules) -> tuple[tuple[str, str], ...]:
-    """Label and sentence of each rule, in the order in which a reader asks for them."""
+def finer_in_words(finer: Mapping[str, Bars], series: Sequence[str] = ()) -> str:
+    """Which finer bars decided what happened inside a bar: `NSE:INFY:1m, 1,125 finer bars`; nothing without any."""
+    if not finer:
+        return ""
+    count = sum(len(bars) for bars in finer.values())
+    return f"{', '.join(series or finer)}, {count:,} finer bars"
+
+
+def rules_in_words(rules: TradingRules, finer: str = "") -> tuple[tuple[str, str], ...]:
+    """Label and sentence of each rule, in the order in which a reader asks for them; `finer` as `finer_in_words` has it."""
     sides = [word for word, on in (("long", rules.allow_long), ("short", rules.allow_short)) if on]
     levels = (("Stop", rules.stop), ("Target", rules.target), ("Trailing stop", rules.trail))
     bracket = any(level.kind is not LevelKind.NONE for _, level in levels)
@@ -90,9 +101,11 @@ def rules_in_words(rules: TradingRules) -> tuple[tuple[str, str], ...]:
         ("Entries of one position", f"at most {rules.max_entries}" if rules.max_entries > 1 else "one"),
         *((label, _level_sentence(level)) for label, level in levels if level.kind is not LevelKind.NONE),
     ]
+    if finer:
+        found.append(("Inside a bar", f"orders meet the finer bars one after the other: {finer}"))
     if bracket:
         first = "the target" if rules.target_first else "the stop"
-        found.append(("Stop and target in one bar", f"{first} is taken first"))
+        found.append((f"Stop and target in one {'finer ' if finer else ''}bar", f"{first} is taken first"))
         found.append(("Gap through the stop", "fills at the open, not at the level"))
         found.append(
             (

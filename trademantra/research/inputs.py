@@ -88,6 +88,7 @@ class Prepared:
     notes: tuple[str, ...]
     zone: ZoneInfo
     currency: str
+    finer_series: tuple[str, ...] = ()
 
     def rules(self, rules: TradingRules) -> TradingRules:
         """`rules` with whole units where shares trade, and with the leverage of the product."""

@@ -13,7 +13,7 @@ from trademantra.reports.html.metric_words import GROUPS
 from trademantra.reports.html.parts import card, empty, pairs, table
 from trademantra.reports.periods import Drawdown, Month
 from trademantra.reports.restated_costs import YearCosts
-from trademantra.reports.rule_words import plain, rules_in_words
+from trademantra.reports.rule_words import finer_in_words, plain, rules_in_words
 from trademantra.reports.times import BarTimes
 from trademantra.reports.trades import OpenPosition, TradeRow
 
@@ -227,11 +227,13 @@ def metric_cards(result: BacktestResult, context: RunContext) -> Markup:
 
 def run_section(result: BacktestResult, context: RunContext, first: str, last: str) -> Markup:
     """All that is needed to run it again: parameters, rules, data, command."""
+    finer = finer_in_words(result.given.finer, context.finer)
     data = [
         ("Series", ", ".join(context.series or result.symbols)),
         ("Timeframe", str(context.timeframe)),
         ("From, to", f"{first}, {last}"),
         ("Bars", f"{len(result.ts):,}"),
+        *([("Inside a bar", finer)] if finer else []),
         ("Times in", context.zone.key),
         ("Benchmark", context.benchmark or "none"),
         ("Costs", context.costs or "none"),
@@ -244,7 +246,7 @@ def run_section(result: BacktestResult, context: RunContext, first: str, last: s
                 "div",
                 card("Parameters", pairs(values) if values else empty("The strategy has none.")),
                 card("Data", pairs(data, words=True)),
-                card("Fill rules", pairs(rules_in_words(result.rules), words=True), wide=True),
+                card("Fill rules", pairs(rules_in_words(result.rules, finer), words=True), wide=True),
                 class_="cards",
             ),
             *(
