@@ -65,6 +65,8 @@ SIZES = st.one_of(
     st.integers(1, 20).map(lambda k: Size(SizeKind.ATR_TARGET, k / 500.0)),
     st.integers(1, 20).map(lambda k: Size(SizeKind.VOLATILITY_TARGET, k / 20.0)),
     st.integers(1, 4).map(lambda k: Size(SizeKind.KELLY, k / 4.0)),
+    st.integers(1, 7).map(lambda k: Size(SizeKind.EQUAL, float(k))),
+    st.integers(1, 20).map(lambda k: Size(SizeKind.INVERSE_VOLATILITY, k / 10.0)),
 )
 
 

@@ -431,6 +431,12 @@ class ReferenceEngine:
         if size.kind is SizeKind.VOLATILITY_TARGET:
             yearly = order.deviation * sqrt(self.bars_per_year)
             return equity * size.value / yearly / value if yearly > 0 else 0.0
+        if size.kind is SizeKind.EQUAL:
+            return equity / (size.value * self.rules.max_entries) / value
+        if size.kind is SizeKind.INVERSE_VOLATILITY:
+            yearly = order.deviation * sqrt(self.bars_per_year)
+            share = min(1.0, size.value / yearly) if yearly > 0 else 0.0
+            return equity * share / self.rules.max_entries / value
         wins = [trade.net / trade.entry_value for trade in self.trades if trade.net > 0]
         losses = [trade.net / trade.entry_value for trade in self.trades if trade.net <= 0]
         if len(self.trades) < KELLY_TRADES or not wins or not losses or sum(losses) == 0.0:

@@ -104,7 +104,8 @@ SizeOption = Annotated[
     str | None,
     typer.Option(
         "--size",
-        help="quantity:50, cash:100000, equity:0.5, risk:0.01, atr:0.01, volatility:0.15 or kelly:0.5.",
+        help="quantity:50, cash:100000, equity:0.5, risk:0.01, atr:0.01, volatility:0.15, kelly:0.5, equal:5 "
+        "(slots) or inverse:0.15.",
         rich_help_panel=TRADING,
     ),
 ]

@@ -158,9 +158,12 @@ def _event(
 ) -> BacktestResult:
     made = strategy(**parameters)
     finer = lay_all(given.bars, given.finer)
-    outcome = run_events(
-        made, given.bars, given.timelines, rules, given.charges, given.sessions_per_year, finer
+    # a session of the instrument that has most bars in it
+    a_session = max(
+        (len(line) / len(line.ends) for line in given.timelines.values() if len(line)), default=1.0
     )
+    a_year = given.sessions_per_year * a_session
+    outcome = run_events(made, given.bars, given.timelines, rules, given.charges, a_year, finer)
     timeline = _common(given, outcome.ts)
     return _result(
         strategy.name, given, made.values, rules, outcome.ts, timeline.ends, outcome.curve, outcome.trades,

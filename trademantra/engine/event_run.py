@@ -47,16 +47,10 @@ def run_events(
 
     `finer` decides what happens inside the bars of the instruments that it names; callbacks see whole bars only.
 
-    Errors: `InvalidValueError` for no bars, for rules that need a column (ATR, deviation) which events do not have,
-    and for a callback that raises, naming the strategy and the line.
+    Errors: `InvalidValueError` for no bars, and for a callback that raises, naming the strategy and the line.
     """
     if not bars or not all(len(one) for one in bars.values()):
         raise InvalidValueError("there are no bars to run on", hint="widen --from and --to, or import data")
-    if rules.needs_atr or rules.needs_deviation:
-        raise InvalidValueError(
-            f"strategy {strategy.name}: ATR and volatility rules need a signal strategy",
-            hint="use percent or points, or compute the level in the callback",
-        )
     portfolio = Portfolio(
         bars, timelines, rules, no_charges() if charges is None else charges, bars_per_year, finer or {}
     )

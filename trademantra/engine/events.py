@@ -11,7 +11,7 @@ from trademantra.core.errors import InvalidValueError
 from trademantra.engine.bars import Bars
 from trademantra.engine.parameters import Parameter, resolve
 from trademantra.engine.portfolio import Book, Portfolio
-from trademantra.engine.records import EntryKind, Reason, Signal
+from trademantra.engine.records import EntryKind, LevelKind, Reason, Signal
 from trademantra.engine.rules import TradingRules
 
 
@@ -192,6 +192,10 @@ class Context:
             return
         if quantity <= 0.0:
             raise InvalidValueError(f"{book.symbol}: quantity must be positive, got {quantity:g}")
+        atr = self._portfolio.atr_of(book)
+        if atr != atr and LevelKind.ATR in (rules.stop.kind, rules.target.kind, rules.trail.kind):
+            self._portfolio.refused += 1  # the protection that the rules ask for has no distance yet
+            return
         if held * side < 0.0:
             record["exit_reason"] = int(Reason.SIGNAL)
         kind = EntryKind.MARKET if limit != limit and trigger != trigger else EntryKind.LIMIT
@@ -199,8 +203,8 @@ class Context:
             kind = EntryKind.STOP
         for name, value in (
             ("entry_side", side), ("entry_kind", int(kind)), ("entry_price", trigger if trigger == trigger else limit),
-            ("entry_left", quantity), ("entry_stop", stop), ("entry_target", target), ("entry_atr", nan),
-            ("entry_deviation", nan), ("entry_age", 0), ("entry_fresh", 1),
+            ("entry_left", quantity), ("entry_stop", stop), ("entry_target", target), ("entry_atr", atr),
+            ("entry_deviation", self._portfolio.deviation_of(book)), ("entry_age", 0), ("entry_fresh", 1),
         ):  # fmt: skip
             record[name] = value
         book.due = i

@@ -11,7 +11,7 @@ from numba import types
 from trademantra.core.errors import InvalidValueError
 from trademantra.engine.account import execute, finish_trade, open_account
 from trademantra.engine.bars import Bars, Float64Array, Int8Array, Int64Array
-from trademantra.engine.charging import LEVY_COUNT, charge_of, no_charges
+from trademantra.engine.charging import LEVY_COUNT, no_charges
 from trademantra.engine.compile import CUBE, INDEX, INTEGERS, VECTOR, compiled, part
 from trademantra.engine.matching import slipped, whole_lots
 from trademantra.engine.parameters import Parameter, resolve
@@ -28,7 +28,9 @@ from trademantra.engine.records import (
     records,
 )
 from trademantra.engine.rules import TradingRules
+from trademantra.engine.sizing import OF_EQUITY, affordable_buy
 from trademantra.engine.timeline import Timeline
+from trademantra.engine.weights import reweigh
 from trademantra.markets.charges.numeric import CHARGE_RULE
 
 OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
@@ -133,26 +135,6 @@ class AllocationStrategy:
 
 
 @part
-def affordable_buy(
-    rules: RulesRecord, charges: RecordArray, free: float, price: float, day: int, scratch: Float64Array
-) -> float:
-    """Largest quantity whose price and costs `free` cash covers."""
-    unit = price * rules.multiplier
-    if free <= 0.0:
-        return 0.0
-    quantity = free / unit
-    for _ in range(3):
-        costs = charge_of(charges, scratch, 1, quantity * unit, quantity * rules.multiplier, day, False)
-        quantity = free / (unit + costs / quantity)
-    excess = (
-        quantity * unit
-        + charge_of(charges, scratch, 1, quantity * unit, quantity * rules.multiplier, day, False)
-        - free
-    )
-    return max(0.0, quantity - max(0.0, excess) / unit)
-
-
-@part
 def settle(
     account: AccountRecord,
     rules: RulesRecord,
@@ -230,7 +212,8 @@ def run_panel(
 
     Each instrument keeps an account record of its own, whose cash is what it has cost or earned so far; free cash is
     the opening cash and the sum of those.  Orders of one rebalance: sells first, then buys, smallest value first;
-    a buy that cash does not cover is cut.  `counts` (3,): fills, trades, refused.
+    a buy that cash does not cover is cut.  `counts` (5,): fills, trades, refused; bar and instrument of a weight that
+    is not a number, which ends the run, or -1.
     """
     rules = rules_array[0]
     n, m = values.shape[1], values.shape[2]
@@ -241,6 +224,7 @@ def run_panel(
     scratch = np.zeros(LEVY_COUNT)
     bar = np.empty(5)
     waiting = False
+    factor = rules.size if rules.size_kind == OF_EQUITY else 1.0
     cash = rules.cash
     for j in range(m):
         open_account(accounts[j], rules)
@@ -261,14 +245,19 @@ def run_panel(
                     weights[j] = 0.0
                 weigh(values, i, parameters, state, weights)
                 for j in range(m):
+                    if not np.isfinite(weights[j]):
+                        counts[3], counts[4] = i, j
+                        return
+                    if weights[j] < 0.0 and rules.allow_short == 0:
+                        weights[j] = 0.0
+                counts[2] += reweigh(rules, values, i, weights)
+                for j in range(m):
                     weight = weights[j]
-                    if weight < 0.0 and rules.allow_short == 0:
-                        weight = 0.0
                     orders[j] = 0.0
                     if values[CLOSE, i, j] != values[CLOSE, i, j]:
                         continue  # no price: neither bought nor sold now
                     unit = last[j] * rules.multiplier
-                    goal = whole_lots(rules.lot, abs(weight) * equity * rules.size / unit) * (
+                    goal = whole_lots(rules.lot, abs(weight) * equity * factor / unit) * (
                         1.0 if weight > 0.0 else -1.0
                     )
                     orders[j] = goal - accounts[j].quantity
@@ -327,10 +316,10 @@ def _refuse_other_rules(strategy: AllocationStrategy, rules: TradingRules) -> No
                 f"strategy {strategy.name}: {name} does not apply to target weights",
                 hint="leave it out, or use a signal or event strategy",
             )
-    if rules.size.kind is not SizeKind.EQUITY:
+    if rules.size.kind not in (SizeKind.EQUITY, SizeKind.EQUAL, SizeKind.INVERSE_VOLATILITY):
         raise InvalidValueError(
             f"strategy {strategy.name}: weights are fractions of equity, size {rules.size.kind.name.lower()} is not",
-            hint="give equity:1, or another factor for all weights",
+            hint="give equity:1 (a factor for all weights), equal:N or inverse:V",
         )
 
 
@@ -355,9 +344,9 @@ def run_allocation(
     charges: RecordArray | None = None,
     bars_per_year: float = 252.0,
 ) -> PanelOutcome:
-    """Run an allocation strategy.  `values` as given by `strategy.values`; `rules.size` scales all weights.
+    """Run an allocation strategy.  `values` as given by `strategy.values`; `rules.size` scales or replaces weights.
 
-    Errors: `InvalidValueError` for too few instruments or bars.
+    Errors: `InvalidValueError` for too few instruments or bars, and for a weight that is not a number.
     """
     n, m = panel.values.shape[1:]
     if m < strategy.least_instruments:
@@ -382,7 +371,7 @@ def run_allocation(
     accounts, levies, counts, curve = (
         np.zeros(m, ACCOUNT),
         np.zeros(LEVY_COUNT),
-        np.zeros(3, np.int64),
+        np.array([0, 0, 0, -1, -1], np.int64),
         np.empty(n),
     )
     fills, trades = np.empty(capacity, FILL), np.empty(capacity, TRADE)
@@ -391,6 +380,13 @@ def run_allocation(
         rules.record(bars_per_year), no_charges() if charges is None else charges, accounts, levies, fills, trades,
         counts, curve,
     )  # fmt: skip
+    if counts[3] >= 0:
+        when = np.datetime64(int(panel.ts[counts[3]]), "ns").astype("datetime64[s]")
+        raise InvalidValueError(
+            f"strategy {strategy.name}: its weight of {panel.symbols[counts[4]]} at bar {counts[3]} ({when}Z) is not a "
+            "finite number",
+            hint="write 0 for what is not held; a missing bar is NaN and must be left out",
+        )
     return PanelOutcome(
         accounts, levies, fills[: counts[0]].copy(), trades[: counts[1]].copy(), curve, int(counts[2])
     )

@@ -1,7 +1,7 @@
 """The accounts behind an event run: one record an instrument, one cash, the compiled step for each."""
 
 from collections.abc import Mapping
-from math import inf, nan
+from math import inf, nan, sqrt
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +13,8 @@ from trademantra.engine.charging import LEVY_COUNT
 from trademantra.engine.compile import CODES, INDEX, INTEGERS, MATRIX, VECTOR, compiled, part
 from trademantra.engine.finer import NO_FINER, Finer
 from trademantra.engine.indicators.declare import matrix_of
+from trademantra.engine.indicators.risk import RETURN_DEVIATION
+from trademantra.engine.indicators.volatility import ATR
 from trademantra.engine.records import (
     ACCOUNT,
     FILL,
@@ -23,6 +25,7 @@ from trademantra.engine.records import (
     RecordArray,
     RulesRecord,
     Signal,
+    SizeKind,
     records,
 )
 from trademantra.engine.rules import TradingRules
@@ -34,6 +37,7 @@ from trademantra.markets.charges.numeric import CHARGE_RULE
 NEVER = 2**62
 HORIZON = 4096  # bars that one look ahead covers; bounds the cost of a look that finds nothing
 SQUARE_OFF = int(Signal.SQUARE_OFF)
+_UNKNOWN: Float64Array = np.empty(0)
 PLENTY = 1e300  # cash of a portfolio member between its steps: ruin is the portfolio's, not the member's
 BOOK = (
     records(ACCOUNT), INDEX, records(RULES), records(CHARGE_RULE), VECTOR, records(FILL), records(TRADE), MATRIX,
@@ -180,6 +184,7 @@ class Book:
         self.seen = 0  # bars before it have raised the peak of a position
         self.told = 0  # fills that the strategy has been told of
         self.last = nan
+        self.atr = self.deviation = _UNKNOWN  # at each close, where the rules ask for them
         self.fills = np.empty(64, FILL)
         self.trades = np.empty(64, TRADE)
 
@@ -228,6 +233,13 @@ class Portfolio:
         self.by_symbol = {book.symbol: book for book in self.books}
         self.only = self.books[0] if len(self.books) == 1 else None
         self.opens_ns = NEVER  # while callbacks before a bar run: when that bar starts
+        if rules.needs_atr:
+            for book in self.books:
+                book.atr = ATR.batch(book.bars, book.timeline.session)["atr"]
+        if rules.needs_deviation:
+            for book in self.books:
+                deviations = RETURN_DEVIATION.batch(book.bars, book.timeline.session)
+                book.deviation = deviations["return_deviation"]
         self._may_ruin = self.only is None and (rules.allow_short or rules.margin < 1.0)
         open_all(self.accounts, self.record)
 
@@ -243,6 +255,24 @@ class Portfolio:
             for book in self.books
             if book.record["quantity"] != 0.0
         )
+
+    def atr_of(self, book: Book) -> float:
+        """ATR at the last close; NaN before there is one."""
+        return float(book.atr[book.i]) if len(book.atr) and book.i >= 0 else nan
+
+    def deviation_of(self, book: Book) -> float:
+        """Deviation of returns at the last close; NaN before there is one.
+
+        For inverse volatility it is raised so far that the parts of all instruments together take no more than equity.
+        """
+        if not len(book.deviation) or book.i < 0:
+            return nan
+        own = float(book.deviation[book.i])
+        if self.rules.size.kind is not SizeKind.INVERSE_VOLATILITY or self.only is not None:
+            return own
+        known = [float(other.deviation[other.i]) for other in self.books if other.i >= 0]
+        yearly = sqrt(float(self.record["size_periods"][0]))
+        return own * max(1.0, sum(self.rules.size.value / (each * yearly) for each in known if each > 0.0))
 
     def may_enter(self, book: Book, signal: int) -> bool:
         """Whether the timeline lets an entry in that is decided now: at the close of bar `book.i`, or before the next."""
@@ -271,14 +301,16 @@ class Portfolio:
         if self.only is None:
             book.last = float(book.matrix[0 if how is step_at else 3, i])
             unit = self.rules.multiplier
-            others = sum(
+            others = [
                 abs(float(other.record["quantity"])) * unit * other.last
                 for other in self.books
                 if other is not book and other.record["quantity"] != 0.0
-            )
+            ]
             before = self.equity - float(record["quantity"]) * unit * book.last
             record["cash"] = before
-            record["reserved"] = others * self.rules.margin
+            slots = self.rules.slots
+            full = slots > 0 and len(others) >= slots  # every slot is taken: whatever fills now is refused
+            record["reserved"] = inf if full else sum(others) * self.rules.margin
         book.make_room(i)
         made = how(
             self.accounts, book.j, self.record, self.charges, self.levies, book.fills, book.trades, book.matrix,

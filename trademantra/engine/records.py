@@ -70,6 +70,10 @@ class SizeKind(IntEnum):
     ATR_TARGET = 4  # fraction of equity per one ATR of movement
     VOLATILITY_TARGET = 5  # annual volatility of the position as a fraction of equity
     KELLY = 6  # multiple of the Kelly fraction of the closed trades so far
+    EQUAL = 7  # number of slots: a position takes one of so many equal parts of equity
+    INVERSE_VOLATILITY = (
+        8  # annual volatility of a position as a fraction of equity, never more than equity in all
+    )
 
 
 class RulesRecord(Protocol):

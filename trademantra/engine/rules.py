@@ -22,6 +22,8 @@ _SIZE_WORDS = {
     "atr": SizeKind.ATR_TARGET,
     "volatility": SizeKind.VOLATILITY_TARGET,
     "kelly": SizeKind.KELLY,
+    "equal": SizeKind.EQUAL,
+    "inverse": SizeKind.INVERSE_VOLATILITY,
 }
 _SLIPPAGE_WORDS = {
     "bps": SlippageKind.BPS,
@@ -82,18 +84,25 @@ class Slippage:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much an entry buys; see `SizeKind`."""
+    """How much an entry buys; see `SizeKind`.  Errors: `InvalidValueError` for a value that is not positive."""
 
     kind: SizeKind = SizeKind.EQUITY
     value: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not (isfinite(self.value) and self.value > 0.0):
+            raise InvalidValueError(f"size {self.kind.name.lower()}: {self.value:g} must be positive")
+        if self.kind is SizeKind.EQUAL and self.value != int(self.value):
+            raise InvalidValueError(
+                f"size equal:{self.value:g} is not a number of slots",
+                hint="write equal:5 for at most 5 positions",
+            )
+
     @classmethod
     def parse(cls, text: str) -> "Size":
-        """`quantity:50`, `cash:100000`, `equity:0.5`, `risk:0.01`, `atr:0.01`, `volatility:0.15`, `kelly:0.5`."""
-        kind, value = _word_and_number(text, _SIZE_WORDS, "size")
-        if value <= 0.0:
-            raise InvalidValueError(f"size {text!r} must be positive")
-        return cls(kind, value)
+        """`quantity:50`, `cash:100000`, `equity:0.5`, `risk:0.01`, `atr:0.01`, `volatility:0.15`, `kelly:0.5`,
+        `equal:5` (slots), `inverse:0.15`."""
+        return cls(*_word_and_number(text, _SIZE_WORDS, "size"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +165,12 @@ class TradingRules:
 
     @property
     def needs_deviation(self) -> bool:
-        return self.size.kind is SizeKind.VOLATILITY_TARGET
+        return self.size.kind in (SizeKind.VOLATILITY_TARGET, SizeKind.INVERSE_VOLATILITY)
+
+    @property
+    def slots(self) -> int:
+        """Positions that may be held at the same time; 0: any number."""
+        return int(self.size.value) if self.size.kind is SizeKind.EQUAL else 0
 
     def record(self, bars_per_year: float, session_risk_free: float = 0.0) -> NDArray[np.void]:
         """One `RULES` record, shape (1,).  `session_risk_free` is the risk-free return of one session."""

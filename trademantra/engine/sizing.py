@@ -5,6 +5,7 @@ from math import nan
 import numpy as np
 
 from trademantra.engine.account import equity_at
+from trademantra.engine.bars import Float64Array
 from trademantra.engine.charging import LEVY_COUNT, charge_of
 from trademantra.engine.compile import part
 from trademantra.engine.matching import DUST
@@ -15,6 +16,7 @@ PERCENT, POINTS, ATR = int(LevelKind.PERCENT), int(LevelKind.POINTS), int(LevelK
 FIXED_QUANTITY, FIXED_CASH, OF_EQUITY = int(SizeKind.QUANTITY), int(SizeKind.CASH), int(SizeKind.EQUITY)
 OF_RISK, OF_ATR = int(SizeKind.RISK), int(SizeKind.ATR_TARGET)
 OF_VOLATILITY, OF_KELLY = int(SizeKind.VOLATILITY_TARGET), int(SizeKind.KELLY)
+IN_SLOTS, OF_INVERSE = int(SizeKind.EQUAL), int(SizeKind.INVERSE_VOLATILITY)
 
 KELLY_LEAST_TRADES = 20  # before that many closed trades the Kelly fraction is not an estimate of anything
 
@@ -85,6 +87,12 @@ def wanted(account: AccountRecord, rules: RulesRecord, side: int, price: float) 
     if rules.size_kind == OF_VOLATILITY:
         yearly = account.entry_deviation * np.sqrt(rules.size_periods)
         return equity * rules.size / yearly / value if yearly > 0.0 else 0.0
+    if rules.size_kind == IN_SLOTS:  # the entries of a position share its slot
+        return equity / (rules.size * rules.max_entries) / value
+    if rules.size_kind == OF_INVERSE:
+        yearly = account.entry_deviation * np.sqrt(rules.size_periods)
+        share = min(1.0, rules.size / yearly) if yearly > 0.0 else 0.0
+        return equity * share / rules.max_entries / value
     # Kelly: f = W - (1 - W) / R, W the share of winners, R the ratio of average win to average loss
     # (Kelly 1956, as used for trades).  One lot, or nothing where lots are not set, until there are enough trades.
     losers = account.trades - account.wins
@@ -98,3 +106,23 @@ def wanted(account: AccountRecord, rules: RulesRecord, side: int, price: float) 
     share = account.wins / account.trades
     ratio = (account.sum_win_return / account.wins) / (-account.sum_loss_return / losers)
     return max(0.0, equity * rules.size * (share - (1.0 - share) / ratio) / value)
+
+
+@part
+def affordable_buy(
+    rules: RulesRecord, charges: RecordArray, free: float, price: float, day: int, scratch: Float64Array
+) -> float:
+    """Largest quantity whose price and costs `free` cash covers."""
+    unit = price * rules.multiplier
+    if free <= 0.0:
+        return 0.0
+    quantity = free / unit
+    for _ in range(3):
+        costs = charge_of(charges, scratch, 1, quantity * unit, quantity * rules.multiplier, day, False)
+        quantity = free / (unit + costs / quantity)
+    excess = (
+        quantity * unit
+        + charge_of(charges, scratch, 1, quantity * unit, quantity * rules.multiplier, day, False)
+        - free
+    )
+    return max(0.0, quantity - max(0.0, excess) / unit)

@@ -22,6 +22,8 @@ _SIZE_WORDS = {
     SizeKind.ATR_TARGET: "atr",
     SizeKind.VOLATILITY_TARGET: "volatility",
     SizeKind.KELLY: "kelly",
+    SizeKind.EQUAL: "equal",
+    SizeKind.INVERSE_VOLATILITY: "inverse",
 }
 
 
@@ -169,6 +171,8 @@ def _size_sentence(size: Size) -> str:
         SizeKind.ATR_TARGET: f"{percent}% of equity for one ATR of movement",
         SizeKind.VOLATILITY_TARGET: f"{percent}% annual volatility of the position",
         SizeKind.KELLY: f"{value} × the Kelly fraction of the trades so far",
+        SizeKind.EQUAL: f"one of {value} equal parts of equity for each position",
+        SizeKind.INVERSE_VOLATILITY: f"{percent}% annual volatility of each position, in all no more than equity",
     }[SizeKind(size.kind)]
 
 
