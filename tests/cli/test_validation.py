@@ -19,7 +19,7 @@ class Cheat(EventStrategy):
     name = title = idea = source = market = "cheat"
 
     def on_bar(self, context, bar):
-        whole = context.history().close.base[3]
+        whole = context._portfolio.books[0].matrix[3]
         if bar.index + 1 < len(whole) and whole[bar.index + 1] > bar.close * 1.01:
             context.buy(quantity=1.0)
         else:

@@ -188,6 +188,52 @@ def test_history_ends_with_the_present_bar() -> None:
     assert strategy.known == [(i, i + 1) for i in range(5)]
 
 
+class Pries(Plain):
+    """Looks wherever an array of its history leads to."""
+
+    def __init__(self, bars: dict[str, Bars]) -> None:
+        super().__init__()
+        self.bars, self.kept, self.looked = bars, [], 0
+
+    def look(self, context: Context, known: dict[str, int]) -> None:
+        for symbol, count in known.items():
+            history, whole = context.history(symbol), self.bars[symbol]
+            for name in ("ts", "open", "high", "low", "close", "volume"):
+                shown = getattr(history, name)
+                np.testing.assert_array_equal(shown, getattr(whole, name)[:count])
+                assert not shown.flags.writeable
+                while isinstance(shown, np.ndarray):
+                    assert not shown.flags.writeable
+                    assert not shown[..., count:].any()  # nothing of a later bar anywhere behind it
+                    shown = shown.base
+                assert shown is None
+            self.looked += 1
+            if len(self.kept) < 40:
+                self.kept.append((history, symbol, count))
+
+    def on_session(self, context: Context) -> None:
+        self.look(context, {s: len(context.history(s)) for s in context.symbols})
+
+    def on_bar(self, context: Context, bar: BarView) -> None:
+        if bar.index % 97 == 0 or bar.index < 20:
+            self.look(context, {bar.symbol: bar.index + 1})
+
+
+@pytest.mark.parametrize("symbols", [("ONE",), ("ONE", "TWO")])
+def test_no_array_of_the_history_leads_to_a_later_bar(symbols: tuple[str, ...]) -> None:
+    """Bug found here: history was a view of all bars, and its `base` told the next ones."""
+    random = np.random.default_rng(3)
+    rows = [(p, p + 1, p - 1, p) for p in (100.0 + random.integers(0, 20, 2_500)).tolist()]
+    bars = {symbol: bars_of(rows[k:]) for k, symbol in enumerate(symbols)}
+    strategy = Pries(bars)
+    run(strategy, bars, RULES)
+    assert strategy.looked > 40
+    for history, symbol, count in strategy.kept:  # what was handed out keeps what it held
+        np.testing.assert_array_equal(history.close, bars[symbol].close[:count])
+    with pytest.raises(ValueError, match="read-only"):
+        strategy.kept[-1][0].close[0] = 1.0
+
+
 class Rotates(Plain):
     """Holds TWO first and then ONE."""
 

@@ -105,9 +105,9 @@ class Context:
         return float(self._book(symbol).record["quantity"])
 
     def history(self, symbol: str = "") -> Bars:
-        """The finished bars so far, as views."""
+        """The finished bars so far, read-only: memory in which no later bar lies."""
         book = self._book(symbol)
-        return book.bars.slice(0, book.i + 1)
+        return book.history.until(book.i + 1)
 
     def preopen(self, symbol: str = "") -> float:
         """In `on_session`: the price of the pre-open auction, which is the open of the session's first bar.

@@ -12,6 +12,7 @@ from trademantra.engine.bars import Bars, Float64Array, Int8Array, Int64Array
 from trademantra.engine.charging import LEVY_COUNT
 from trademantra.engine.compile import CODES, INDEX, INTEGERS, MATRIX, VECTOR, compiled, part
 from trademantra.engine.finer import NO_FINER, Finer
+from trademantra.engine.history import History
 from trademantra.engine.indicators.declare import matrix_of
 from trademantra.engine.indicators.risk import RETURN_DEVIATION
 from trademantra.engine.indicators.volatility import ATR
@@ -173,6 +174,7 @@ class Book:
         self.symbol, self.j, self.bars, self.timeline, self.record = symbol, j, bars, timeline, record
         self.finer = finer
         self.matrix = matrix_of(bars)
+        self.history = History(bars.ts, self.matrix)
         n = len(bars)
         self.marks: Int8Array = np.zeros(n, np.int8)
         if len(timeline.allowed):

@@ -100,7 +100,7 @@ class Peeker(EventStrategy):
     idea = source = market = ""
 
     def on_bar(self, context: Context, bar: BarView) -> None:
-        whole = context.history().close.base[3]
+        whole = context._portfolio.books[0].matrix[3]
         following = whole[min(bar.index + 1, len(whole) - 1)]
         if context.position() == 0.0 and following > bar.close * 1.01:
             context.buy(stop=bar.close * 0.9)
@@ -117,7 +117,7 @@ class SeesTheDay(EventStrategy):
 
     def on_session(self, context: Context) -> None:
         history = context.history()
-        whole = history.close.base
+        whole = context._portfolio.books[0].matrix
         if len(history) and whole[3, len(history)] > whole[0, len(history)]:
             context.buy(quantity=1.0)
         else:
