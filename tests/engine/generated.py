@@ -76,11 +76,13 @@ def trading_rules(draw: st.DrawFn) -> TradingRules:
     allow_long, allow_short = draw(
         st.sampled_from(((True, True), (True, True), (True, False), (False, True)))
     )
+    slippage = draw(SLIPPAGES)
+    tick = TICK if slippage.kind is SlippageKind.TICKS else draw(st.sampled_from((0.0, TICK)))
     return TradingRules(
         cash=draw(st.sampled_from((200_000.0, 1_000_000.0))),
         multiplier=draw(st.sampled_from((1.0, 1.0, 15.0))),
         lot=draw(st.sampled_from((0.0, 1.0, 25.0))),
-        tick=draw(st.sampled_from((0.0, TICK))),
+        tick=tick,
         margin=draw(st.sampled_from((1.0, 0.2, 0.02, 1.5))),
         fill_at=fill_at,
         limit_touch=draw(st.booleans()),
@@ -89,7 +91,7 @@ def trading_rules(draw: st.DrawFn) -> TradingRules:
         allow_long=allow_long,
         allow_short=allow_short,
         max_entries=draw(st.sampled_from((1, 1, 2, 3))),
-        slippage=draw(SLIPPAGES),
+        slippage=slippage,
         participation=0.0 if fill_at is FillAt.CLOSE else draw(st.sampled_from((0.0, 0.0, 0.05, 0.25, 1.0))),
         size=draw(SIZES),
         stop=draw(levels()),

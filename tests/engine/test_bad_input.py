@@ -11,7 +11,8 @@ from trademantra.core.errors import InvalidValueError
 from trademantra.engine.backtest import BacktestInput, backtest
 from trademantra.engine.bars import Bars
 from trademantra.engine.combinations import prepare, run_combinations
-from trademantra.engine.rules import FillAt, TradingRules
+from trademantra.engine.records import LevelKind, SlippageKind
+from trademantra.engine.rules import FillAt, Level, Slippage, TradingRules
 from trademantra.engine.sweep import parse_grid, sweep
 from trademantra.engine.timeline import by_days, by_sessions
 from trademantra.strategies.dual_momentum import STRATEGY as DUAL_MOMENTUM
@@ -138,11 +139,46 @@ def test_a_bar_outside_every_session_is_named() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [("cash", 0.0), ("cash", nan), ("margin", 0.0), ("lot", -1.0), ("tick", inf), ("max_entries", 0),
-     ("participation", 1.5), ("time_exit", -1), ("multiplier", 0.0), ("entry_valid", -1)],
+     ("participation", 1.5), ("time_exit", -1), ("multiplier", 0.0), ("entry_valid", -1), ("max_entries", 1.5), ("time_exit", 2.5)],
 )  # fmt: skip
 def test_a_bad_rule_is_named(name: str, value: float) -> None:
     with pytest.raises(InvalidValueError, match=name):
         replace(RULES, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [(SlippageKind.BPS, 9e3), (SlippageKind.BPS, -1.0), (SlippageKind.RANGE, 1.1), (SlippageKind.TICKS, nan),
+     (SlippageKind.SQUARE_ROOT, inf), (SlippageKind.NONE, 1.0)],
+)  # fmt: skip
+def test_slippage_that_leaves_nothing_is_refused(kind: SlippageKind, value: float) -> None:
+    with pytest.raises(InvalidValueError, match=kind.name.lower()):
+        Slippage(kind, value)
+
+
+def test_levels_that_are_never_reached_are_refused() -> None:
+    for value in (0.0, -1.0, nan, inf):
+        with pytest.raises(InvalidValueError):
+            Level(LevelKind.PERCENT, value)
+    all_of_it = Level.parse("100%")
+    with pytest.raises(InvalidValueError, match="stop"):
+        TradingRules(stop=all_of_it)
+    TradingRules(
+        stop=all_of_it, allow_long=False, allow_short=True
+    )  # a short position may lose more than all
+    TradingRules(target=all_of_it)
+    with pytest.raises(InvalidValueError, match="target"):
+        TradingRules(target=all_of_it, allow_long=False, allow_short=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("risk_free_rate", nan), ("risk_free_rate", inf), ("risk_free_rate", 6.5), ("sessions_per_year", nan),
+     ("sessions_per_year", 0.0), ("benchmark", np.array([1.0, nan])), ("benchmark", np.array([1.0, 0.0]))],
+)  # fmt: skip
+def test_a_bad_input_is_named(name: str, value: object) -> None:
+    with pytest.raises(InvalidValueError, match=name):
+        BacktestInput({}, {}, **{name: value})  # type: ignore[arg-type]
 
 
 def test_bands_of_another_length_and_of_whole_numbers() -> None:

@@ -16,7 +16,8 @@ from trademantra.engine.charging import no_charges
 from trademantra.engine.event_run import EventOutcome, run_events
 from trademantra.engine.events import BarView, Context, EventStrategy, FillEvent
 from trademantra.engine.finer import lay_inside
-from trademantra.engine.records import LevelKind, Reason, SizeKind
+from trademantra.engine.records import LevelKind, Reason
+from trademantra.engine.rule_checks import needs_a_stop
 from trademantra.engine.rules import FillAt, Level, Size, TradingRules
 from trademantra.engine.timeline import by_days
 from trademantra.markets.charges.numeric import ChargeRules
@@ -64,15 +65,10 @@ def run(
 
 
 def same_for_events(rules: TradingRules) -> TradingRules:
-    """Rules under which events and signals mean the same: no columns, no partly filled exits to cancel entries of."""
-    points = {
-        name: Level(LevelKind.POINTS, 0.5)
-        for name in ("stop", "target", "trail")
-        if getattr(rules, name).kind is LevelKind.ATR
-    }
-    if rules.size.kind in (SizeKind.ATR_TARGET, SizeKind.VOLATILITY_TARGET):
-        points["size"] = Size()  # type: ignore[assignment]
-    return replace(rules, participation=0.0, **points)  # type: ignore[arg-type]
+    """Rules under which events and signals mean the same: no partly filled exits to cancel entries of, and a stop
+    where risk is sized, which events are told to give."""
+    stop = Level(LevelKind.POINTS, 0.5) if needs_a_stop(rules) else rules.stop
+    return replace(rules, participation=0.0, stop=stop)
 
 
 def assert_same_as_signals(script: Script, rules: TradingRules, charges: ChargeRules) -> None:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from trademantra.core.errors import InvalidValueError
+from trademantra.core.errors import InvalidValueError, TradeMantraError
 from trademantra.engine.bars import Bars, Float64Array, Int64Array
 from trademantra.engine.charging import by_levy
 from trademantra.engine.combinations import NO_BANDS, prepare, run_combinations
@@ -17,6 +17,7 @@ from trademantra.engine.finer import NO_FINER, lay_all, refuse_finer
 from trademantra.engine.metrics import Metrics, metrics_of
 from trademantra.engine.panel import AllocationStrategy, Panel, run_allocation
 from trademantra.engine.records import ACCOUNT, RecordArray
+from trademantra.engine.rule_checks import needs_a_stop
 from trademantra.engine.rules import TradingRules
 from trademantra.engine.strategy import SignalStrategy
 from trademantra.engine.timeline import Timeline
@@ -41,6 +42,19 @@ class BacktestInput:
     risk_free_rate: float = 0.0
     benchmark: Float64Array | None = None
     finer: Mapping[str, Bars] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, low, high, hint in (
+            ("sessions_per_year", 1e-3, 1e6, "252 trading days, 365 around the clock"),
+            ("risk_free_rate", -0.5, 1.0, "a fraction a year: 0.065 is 6.5 %"),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:  # NaN is not either
+                raise InvalidValueError(
+                    f"{name} = {value:g} is out of range", hint=f"{hint}; {low:g} to {high:g}"
+                )
+        if self.benchmark is not None and not (np.isfinite(self.benchmark) & (self.benchmark > 0.0)).all():
+            raise InvalidValueError("the benchmark holds a price that is not a positive number")
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -124,6 +138,12 @@ def _signal(
         bars, timeline, given.charges, given.bands, given.sessions_per_year, given.risk_free_rate, finer
     )
     outcome = run_combinations(strategy, market, [values], [rules], record=True)
+    if needs_a_stop(rules) and not len(outcome.fills) and outcome.accounts["refused"][0]:
+        raise InvalidValueError(
+            f"strategy {strategy.name}: size risk needs the distance to a stop, and none of its "
+            f"{int(outcome.accounts['refused'][0])} entries brought one",
+            hint="add --stop 2%, or choose another --size",
+        )
     return _result(
         strategy.name, given, values, rules, bars.ts, timeline.ends, outcome.curve, outcome.trades, outcome.fills,
         outcome.accounts, outcome.levies[0],
@@ -156,7 +176,7 @@ def _allocation(
 def _event(
     strategy: type[EventStrategy], given: BacktestInput, parameters: Mapping[str, float], rules: TradingRules
 ) -> BacktestResult:
-    made = strategy(**parameters)
+    made = _made(strategy, parameters)
     finer = lay_all(given.bars, given.finer)
     # a session of the instrument that has most bars in it
     a_session = max(
@@ -169,6 +189,18 @@ def _event(
         strategy.name, given, made.values, rules, outcome.ts, timeline.ends, outcome.curve, outcome.trades,
         outcome.fills, _total(outcome.accounts, outcome.refused), outcome.levies,
     )  # fmt: skip
+
+
+def _made(strategy: type[EventStrategy], parameters: Mapping[str, float]) -> EventStrategy:
+    try:
+        return strategy(**parameters)
+    except TradeMantraError:
+        raise
+    except Exception as error:  # whatever a user's code may raise
+        raise InvalidValueError(
+            f"strategy {strategy.name} cannot be made: {type(error).__name__}: {error}",
+            hint="its __init__ must take the parameters by name and pass them to super().__init__",
+        ) from error
 
 
 def _result(

@@ -19,6 +19,7 @@ from trademantra.engine.indicators.risk import RETURN_DEVIATION
 from trademantra.engine.indicators.volatility import ATR
 from trademantra.engine.metrics import session_rate
 from trademantra.engine.records import ACCOUNT, FILL, TRADE, RecordArray
+from trademantra.engine.rule_checks import check_rules
 from trademantra.engine.rules import TradingRules
 from trademantra.engine.strategy import SignalStrategy
 from trademantra.engine.timeline import Timeline
@@ -106,6 +107,10 @@ def run_combinations(
     m, n = len(values), len(market.bars)
     if m == 0 or len(rules) != m or (record and m != 1):
         raise InvalidValueError(f"{m} parameter sets with {len(rules)} sets of rules cannot be run together")
+    for rule in {id(rule): rule for rule in rules}.values():  # those of a sweep are mostly one object
+        check_rules(
+            strategy.name, rule, lambda: float(market.matrix[1].max()), gives_stops=strategy.has_levels
+        )
     longest = max(strategy.warm_up(each) for each in values)
     if n <= longest + 1:
         raise InvalidValueError(

@@ -16,6 +16,7 @@ from trademantra.engine.events import BarView, Context, EventStrategy, FillEvent
 from trademantra.engine.finer import Finer
 from trademantra.engine.portfolio import NEVER, Book, Mover, Portfolio, settle_at, step_at
 from trademantra.engine.records import Reason, RecordArray
+from trademantra.engine.rule_checks import check_rules
 from trademantra.engine.rules import FillAt, TradingRules
 from trademantra.engine.timeline import Timeline
 
@@ -51,11 +52,16 @@ def run_events(
     """
     if not bars or not all(len(one) for one in bars.values()):
         raise InvalidValueError("there are no bars to run on", hint="widen --from and --to, or import data")
+    check_rules(
+        strategy.name, rules, lambda: max(float(one.high.max()) for one in bars.values()), gives_stops=True
+    )
     portfolio = Portfolio(
         bars, timelines, rules, no_charges() if charges is None else charges, bars_per_year, finer or {}
     )
     try:
         _Loop(strategy, portfolio).run()
+    except InvalidValueError as error:
+        raise InvalidValueError(f"strategy {strategy.name}: {error.message}", hint=error.hint) from error
     except TradeMantraError:
         raise
     except Exception as error:

@@ -12,6 +12,7 @@ from trademantra.engine.bars import Bars
 from trademantra.engine.parameters import Parameter, resolve
 from trademantra.engine.portfolio import Book, Portfolio
 from trademantra.engine.records import EntryKind, LevelKind, Reason, Signal
+from trademantra.engine.rule_checks import needs_a_stop
 from trademantra.engine.rules import TradingRules
 
 
@@ -192,6 +193,11 @@ class Context:
             return
         if quantity <= 0.0:
             raise InvalidValueError(f"{book.symbol}: quantity must be positive, got {quantity:g}")
+        if quantity != quantity and stop != stop and needs_a_stop(rules):
+            raise InvalidValueError(
+                f"{book.symbol}: size risk needs the distance to a stop, and there is none",
+                hint="context.buy(stop=...), or a rule such as --stop 2%, or another --size",
+            )
         atr = self._portfolio.atr_of(book)
         if atr != atr and LevelKind.ATR in (rules.stop.kind, rules.target.kind, rules.trail.kind):
             self._portfolio.refused += 1  # the protection that the rules ask for has no distance yet

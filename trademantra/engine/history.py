@@ -16,6 +16,9 @@ class History:
 
     __slots__ = ("_all_ts", "_all_values", "_known", "_shown", "_shown_ts", "_ts", "_values")
 
+    _ts: Int64Array
+    _values: Float64Array
+
     def __init__(self, ts: Int64Array, values: Float64Array) -> None:
         self._all_ts, self._all_values = ts, values
         self._known = 0

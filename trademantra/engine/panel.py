@@ -126,11 +126,14 @@ class AllocationStrategy:
         resolved = resolve(f"strategy {self.name}", self.parameters, given)
         return dict(zip((p.name for p in self.parameters), resolved, strict=True))
 
+    def first_rebalance(self, values: Mapping[str, float]) -> int:
+        """The first bar at whose close weights are set."""
+        return int(sum(values[name] for name in self.warm_up))
+
     def rebalances(self, n: int, values: Mapping[str, float]) -> Int8Array:
         """Mask (n,) of the bars at whose close weights are set."""
-        first = int(sum(values[name] for name in self.warm_up))
         mask = np.zeros(n, np.int8)
-        mask[first :: int(values[self.every])] = 1
+        mask[self.first_rebalance(values) :: int(values[self.every])] = 1
         return mask
 
 

@@ -31,6 +31,14 @@ _SLIPPAGE_WORDS = {
     "range": SlippageKind.RANGE,
     "impact": SlippageKind.SQUARE_ROOT,
 }
+# the most that can be meant; at 10,000 bps a sale would go for nothing
+_MOST_SLIPPAGE = {
+    SlippageKind.NONE: (0.0, "none has no value"),
+    SlippageKind.BPS: (5_000.0, "hundredths of a percent of the price"),
+    SlippageKind.TICKS: (10_000.0, "ticks"),
+    SlippageKind.RANGE: (1.0, "fraction of the bar's range"),
+    SlippageKind.SQUARE_ROOT: (10.0, "multiple of the root of quantity over volume"),
+}
 _LEVEL = re.compile(r"([0-9]*\.?[0-9]+)(%|pt|atr)")
 
 
@@ -47,6 +55,10 @@ class Level:
 
     kind: LevelKind = LevelKind.NONE
     value: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.kind is not LevelKind.NONE and not (isfinite(self.value) and self.value > 0.0):
+            raise InvalidValueError(f"a distance of {self.value:g} is none", hint="give a number above 0")
 
     @classmethod
     def parse(cls, text: str) -> "Level":
@@ -72,6 +84,14 @@ class Slippage:
 
     kind: SlippageKind = SlippageKind.NONE
     value: float = 0.0
+
+    def __post_init__(self) -> None:
+        most, why = _MOST_SLIPPAGE[self.kind]
+        if not (isfinite(self.value) and 0.0 <= self.value <= most):
+            raise InvalidValueError(
+                f"slippage {self.kind.name.lower()} = {self.value:g} is out of range",
+                hint=f"{why}: 0 to {most:g}",
+            )
 
     @classmethod
     def parse(cls, text: str) -> "Slippage":
@@ -152,6 +172,23 @@ class TradingRules:
             if not isfinite(value) or not low <= value <= high:
                 raise InvalidValueError(
                     f"{name} = {value:g} is out of range", hint=f"allowed: {low:g} to {high:g}"
+                )
+        for name in ("max_entries", "time_exit", "entry_valid"):
+            if getattr(self, name) != int(getattr(self, name)):
+                raise InvalidValueError(f"{name} = {getattr(self, name):g} must be a whole number")
+        if self.slippage.kind is SlippageKind.TICKS and self.slippage.value > 0.0 and self.tick == 0.0:
+            raise InvalidValueError(
+                "slippage in ticks needs to know the tick", hint="add --tick 0.05, or give bps:2 instead"
+            )
+        for name, level, reached in (
+            ("stop", self.stop, not self.allow_long),
+            ("trail", self.trail, not self.allow_long),
+            ("target", self.target, self.allow_long),
+        ):
+            if level.kind is LevelKind.PERCENT and level.value >= 100.0 and not reached:
+                raise InvalidValueError(
+                    f"a {name} of {level.value:g}% lies at a price of zero or below and is never reached",
+                    hint="give less than 100%",
                 )
         if self.participation > 0.0 and self.fill_at is FillAt.CLOSE:
             raise InvalidValueError(

@@ -65,7 +65,12 @@ class SignalStrategy:
                 strict=True,
             )
         )
-        fault = self.refuse(resolved)
+        try:
+            fault = self.refuse(resolved)
+        except Exception as error:  # whatever a user's code may raise
+            raise InvalidValueError(
+                f"strategy {self.name}: its `refuse` raised {type(error).__name__}: {error}"
+            ) from error
         if fault:
             shown = ", ".join(f"{name}={value:g}" for name, value in resolved.items())
             raise InvalidValueError(f"strategy {self.name}: {fault}", hint=f"given: {shown}")

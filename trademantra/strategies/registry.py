@@ -11,7 +11,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING
 
-from trademantra.core.errors import BadInputError, NotFoundError, TradeMantraError
+from trademantra.core.errors import BadInputError, InvalidValueError, NotFoundError, TradeMantraError
 
 if TYPE_CHECKING:
     from trademantra.engine.backtest import Strategy
@@ -116,6 +116,7 @@ def _failure(file: Path, error: Exception | SystemExit) -> BadInputError:
 
 def _declared(file: Path, module: ModuleType) -> "Strategy":
     from trademantra.engine.compile import SIGNALS
+    from trademantra.engine.dry_run import try_signals, try_weights
     from trademantra.engine.events import EventStrategy
     from trademantra.engine.panel import WEIGHTS, AllocationStrategy
     from trademantra.engine.strategy import SignalStrategy
@@ -144,6 +145,10 @@ def _declared(file: Path, module: ModuleType) -> "Strategy":
             raise BadInputError(
                 file, f"strategy {found.name}: its kernel is not compiled", hint=f"put @{wanted} above it"
             )
+        try:
+            try_signals(found) if isinstance(found, SignalStrategy) else try_weights(found)
+        except InvalidValueError as error:
+            raise BadInputError(file, error.message, hint=error.hint) from error
         return found
     if isinstance(found, type) and issubclass(found, EventStrategy):
         missing = [fact for fact in _FACTS if not isinstance(getattr(found, fact, None), str)]
