@@ -158,8 +158,8 @@ def test_what_is_right_runs(tm: Said) -> None:
     [
         ("--size risk:0.01", "strategy mine: size risk needs the distance to a stop"),
         ("--size risk:0.01 --trail 2%", "a trailing stop does not size"),
-        ("--risk-free nan", "risk_free_rate = nan is out of range"),
-        ("--risk-free 6.5", "0.065 is 6.5 %"),
+        ("--risk-free nan", "--risk-free nan is not an annual rate"),
+        ("--risk-free 6.5", "write 0.065 for 6.5 %"),
         ("--slippage bps:10000", "slippage bps = 10000 is out of range"),
         ("--slippage ticks:1", "slippage in ticks needs to know the tick"),
         ("--slippage range:3", "fraction of the bar's range"),

@@ -46,12 +46,12 @@ class BacktestInput:
     def __post_init__(self) -> None:
         for name, low, high, hint in (
             ("sessions_per_year", 1e-3, 1e6, "252 trading days, 365 around the clock"),
-            ("risk_free_rate", -0.5, 1.0, "a fraction a year: 0.065 is 6.5 %"),
+            ("risk_free_rate", -1.0, 1.0, "a fraction a year: 0.065 is 6.5 %"),
         ):
             value = getattr(self, name)
-            if not low <= value <= high:  # NaN is not either
+            if not low < value < high:  # NaN is not either
                 raise InvalidValueError(
-                    f"{name} = {value:g} is out of range", hint=f"{hint}; {low:g} to {high:g}"
+                    f"{name} = {value:g} is out of range", hint=f"{hint}; between {low:g} and {high:g}"
                 )
         if self.benchmark is not None and not (np.isfinite(self.benchmark) & (self.benchmark > 0.0)).all():
             raise InvalidValueError("the benchmark holds a price that is not a positive number")
