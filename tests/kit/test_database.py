@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from trademantra.core.errors import InvalidValueError
 from trademantra.kit.columns import Money, Quantity, UtcDateTime
 from trademantra.kit.database import Database, DatabaseError
-from trademantra.kit.lease import LeaseRow
+from trademantra.kit.models import LeaseRow
 
 DIALECTS = (sqlite.dialect(), pg.dialect())
 

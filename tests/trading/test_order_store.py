@@ -48,7 +48,7 @@ async def with_desk(url, scenario):
 
 
 class OrderStoreTables:
-    from trademantra.kit.lease import LeaseRow
+    from trademantra.kit.models import LeaseRow
     from trademantra.trading.models import OrderRow, PositionRow
 
     position, order, lease = PositionRow.__table__, OrderRow.__table__, LeaseRow.__table__

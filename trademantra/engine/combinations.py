@@ -18,7 +18,7 @@ from trademantra.engine.indicators.declare import Indicator, matrix_of
 from trademantra.engine.indicators.risk import RETURN_DEVIATION
 from trademantra.engine.indicators.volatility import ATR
 from trademantra.engine.metrics import session_rate
-from trademantra.engine.records import ACCOUNT, FILL, TRADE, RecordArray
+from trademantra.engine.records import ACCOUNT, FILL, RULES, TRADE, RecordArray
 from trademantra.engine.rule_checks import check_rules
 from trademantra.engine.rules import TradingRules
 from trademantra.engine.strategy import SignalStrategy
@@ -118,7 +118,12 @@ def run_combinations(
             hint="take a longer period or smaller lengths",
         )
     plan = _plan(strategy, values, rules)
-    records = np.concatenate([each.record(market.bars_per_year, market.session_risk_free) for each in rules])
+    records = np.empty(m, RULES)
+    made: dict[int, RecordArray] = {}  # a sweep gives the same rules object to most of its combinations
+    for k, each in enumerate(rules):
+        if id(each) not in made:
+            made[id(each)] = each.record(market.bars_per_year, market.session_risk_free)
+        records[k] = made[id(each)][0]
     parameters = np.array([[each[p.name] for p in strategy.parameters] for each in values], np.float64)
     capacity = n + 16 if record else 0
     shares = min(m, workers or os.cpu_count() or 1)

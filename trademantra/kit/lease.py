@@ -12,26 +12,14 @@ clock and not at the database.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from sqlalchemy import BigInteger, String, select
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
 
 from trademantra.core.errors import TradeMantraError
 from trademantra.core.time import NANOSECONDS_PER_SECOND, Clock
 from trademantra.kit.database import Database
-from trademantra.kit.tables import Table
-
-
-class LeaseRow(Table):
-    """`token` grows with each new owner and is never given out again."""
-
-    __tablename__ = "lease"
-
-    name: Mapped[str] = mapped_column(String(100), primary_key=True)
-    owner: Mapped[str] = mapped_column(String(100))
-    token: Mapped[int] = mapped_column(BigInteger)
-    expires_ns: Mapped[int] = mapped_column(BigInteger)
+from trademantra.kit.models import LeaseRow
 
 
 class LeaseHeldError(TradeMantraError):

@@ -17,6 +17,7 @@ from trademantra.core.errors import InvalidValueError
 from trademantra.engine.backtest import BacktestInput
 from trademantra.engine.bars import Float64Array
 from trademantra.engine.combinations import Market, Outcome, prepare, run_combinations
+from trademantra.engine.finer import refuse_finer
 from trademantra.engine.records import RecordArray, Signal
 from trademantra.engine.rules import TradingRules
 from trademantra.engine.strategy import SignalStrategy
@@ -68,12 +69,13 @@ class Place:
 
 
 def market_of(strategy: SignalStrategy, given: BacktestInput) -> Market:
-    """The one instrument of `given`.  Errors: `InvalidValueError` when there are several."""
+    """The one instrument of `given`.  Errors: `InvalidValueError` when there are several, or finer bars."""
     if len(given.bars) != 1:
         raise InvalidValueError(
             f"strategy {strategy.name} is validated on one instrument, {len(given.bars)} were given",
             hint="choose one with --symbol",
         )
+    refuse_finer(given.finer, f"a validation of {strategy.name}")
     [bars], [timeline] = given.bars.values(), given.timelines.values()
     return prepare(bars, timeline, given.charges, given.bands, given.sessions_per_year, given.risk_free_rate)
 
