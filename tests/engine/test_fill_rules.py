@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from tests.engine.scripted import FLAT, LONG, OUT, RULES, SHORT, Script, Word, calendar, fills_of, script_of
+from trademantra.engine.compile import uncompiled
+from trademantra.engine.grid import snapped
 from trademantra.engine.records import Reason
 from trademantra.engine.rules import FillAt, Level, Slippage
 
+_snapped = uncompiled(snapped)
 pytestmark = pytest.mark.filterwarnings("ignore:First-class function type")
 
 
@@ -284,3 +287,20 @@ def test_a_level_on_the_wrong_side_gives_no_price_that_was_not_there(word: Word,
     entry, leave = fills_of(script_of([FLAT, (100, 101.5, 98.5, 100), FLAT], {0: word}), RULES)
     assert entry[2] == leave[2] == price
     assert leave[0] == 1
+
+
+def test_a_level_that_is_off_the_grid_by_rounding_alone_is_on_it() -> None:
+    noisy = (
+        100.0 + 0.1 + 0.1 + 0.1 - 0.2
+    )  # 100.10000000000001 or so: the tick of 100.10 with an error of addition
+    assert noisy != 100.1
+    assert _snapped(noisy, 100.0) == 100.1
+    assert _snapped(100.1049, 100.0) == 100.1049  # really between two ticks: it stays
+    assert _snapped(float("nan"), 100.0) != _snapped(float("nan"), 100.0)
+    # 11 ticks of 0.05 below a close of 100.65 are 100.10000000000001
+    bars = [(100.65, 100.65, 100.65, 100.65), (100.2, 100.2, 100.1, 100.15), (100.2, 100.2, 100.15, 100.2)]
+    assert 100.65 + (-11) * 0.05 > 100.1
+    touching = replace(RULES, limit_touch=True)
+    script = script_of(bars, {0: Word(LONG, limit=-11)})
+    assert fills_of(script, RULES) == []  # touched, not traded through
+    assert fills_of(script, touching) == [(1, 10, 100.1, Reason.ENTRY)]

@@ -13,7 +13,7 @@ from trademantra.engine.bars import Bars, Float64Array, Int64Array
 from trademantra.engine.charging import LEVY_COUNT, no_charges
 from trademantra.engine.compile import IndicatorKernel
 from trademantra.engine.finer import NO_FINER, Finer
-from trademantra.engine.grid import scale_of
+from trademantra.engine.grid import level_scale_of, scale_of
 from trademantra.engine.indicators.declare import Indicator, matrix_of
 from trademantra.engine.indicators.risk import RETURN_DEVIATION
 from trademantra.engine.indicators.volatility import ATR
@@ -42,6 +42,7 @@ class Market:
     timeline: Timeline
     matrix: Float64Array
     scale: float
+    level_scale: float
     bands: Float64Array
     charges: RecordArray
     bars_per_year: float
@@ -65,11 +66,13 @@ def prepare(
         raise InvalidValueError(
             f"{len(bars)} bars, {len(timeline)} timeline entries, {bands.shape[1]} price bands"
         )
+    scale = scale_of(bars)
     return Market(
         bars,
         timeline,
         matrix_of(bars),
-        scale_of(bars),
+        scale,
+        level_scale_of(bars, scale),
         np.ascontiguousarray(bands, dtype=np.float64),
         no_charges() if charges is None else charges,
         sessions_per_year * len(bars) / len(timeline.ends),
@@ -119,11 +122,11 @@ def run_combinations(
         )
     plan = _plan(strategy, values, rules)
     records = np.empty(m, RULES)
-    made: dict[int, RecordArray] = {}  # a sweep gives the same rules object to most of its combinations
-    for k, each in enumerate(rules):
-        if id(each) not in made:
-            made[id(each)] = each.record(market.bars_per_year, market.session_risk_free)
-        records[k] = made[id(each)][0]
+    ready: dict[int, RecordArray] = {}  # a sweep gives the same rules object to most of its combinations
+    for k, own in enumerate(rules):
+        if id(own) not in ready:
+            ready[id(own)] = own.record(market.bars_per_year, market.session_risk_free)
+        records[k] = ready[id(own)][0]
     parameters = np.array([[each[p.name] for p in strategy.parameters] for each in values], np.float64)
     capacity = n + 16 if record else 0
     shares = min(m, workers or os.cpu_count() or 1)
@@ -138,7 +141,7 @@ def run_combinations(
         run_all(
             strategy.kernel, plan.slots, market.matrix, market.bands, market.finer.matrix,
             market.finer.inside, market.timeline.day, market.timeline.session,
-            market.timeline.minute, market.timeline.ends, market.timeline.allowed, market.scale, plan.slot, plan.row,
+            market.timeline.minute, market.timeline.ends, market.timeline.allowed, market.scale, market.level_scale, plan.slot, plan.row,
             plan.parameters, plan.state, int(plan.row[-1]), plan.uses, parameters.reshape(m, -1),
             max(1, strategy.state_size), strategy.has_levels, score, records, market.charges, accounts, levies,
             fills, trades, curve, shares,

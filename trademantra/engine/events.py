@@ -9,11 +9,15 @@ from typing import ClassVar
 
 from trademantra.core.errors import InvalidValueError
 from trademantra.engine.bars import Bars
+from trademantra.engine.compile import uncompiled
+from trademantra.engine.grid import snapped
 from trademantra.engine.parameters import Parameter, resolve
 from trademantra.engine.portfolio import Book, Portfolio
 from trademantra.engine.records import EntryKind, LevelKind, Reason, Signal
 from trademantra.engine.rule_checks import needs_a_stop
 from trademantra.engine.rules import TradingRules
+
+_snapped = uncompiled(snapped)
 
 
 class BarView:
@@ -204,6 +208,9 @@ class Context:
             return
         if held * side < 0.0:
             record["exit_reason"] = int(Reason.SIGNAL)
+        limit, trigger, stop, target = (
+            _snapped(level, book.level_scale) for level in (limit, trigger, stop, target)
+        )
         kind = EntryKind.MARKET if limit != limit and trigger != trigger else EntryKind.LIMIT
         if trigger == trigger:
             kind = EntryKind.STOP

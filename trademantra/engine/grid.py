@@ -10,7 +10,7 @@ import numpy as np
 from numba import types
 
 from trademantra.engine.bars import PRICE_FIELDS, Bars, Float64Array
-from trademantra.engine.compile import NUMBER, VECTOR, compiled
+from trademantra.engine.compile import NUMBER, VECTOR, compiled, part
 
 NO_GRID = 1.0
 _SCALES = (1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0, 100_000_000.0)
@@ -18,6 +18,7 @@ _LONGEST_WINDOW = 100_000
 _EXACT = 2.0**53
 _NOISE = 1e-6
 _BLOCK = 1_024
+_LOOKED_AT = 4_096
 
 
 def scale_of(bars: Bars) -> float:
@@ -38,6 +39,31 @@ def scale_of(bars: Bars) -> float:
         if all(_on_grid(field, scale) for field in fields):
             return scale
     return NO_GRID
+
+
+def level_scale_of(bars: Bars, scale: float) -> float:
+    """`scale`, when the bars hold the very floats of their prices, as files do; 0 when they carry noise (k * 0.05).
+
+    Judged by prices spread over the whole series: noise is a matter of how a series was made, not of one bar.
+    """
+    stride = max(1, len(bars) // _LOOKED_AT)
+    for name in PRICE_FIELDS:
+        field = getattr(bars, name)[::stride]
+        if not np.array_equal(np.rint(field * scale) / scale, field):
+            return 0.0
+    return scale
+
+
+@part
+def snapped(price: float, scale: float) -> float:
+    """`price` on the grid when only the noise of arithmetic keeps it off, else as it is; as it is with `scale` 0.
+
+    A level that a strategy works out (a high plus a buffer, half of a range) is then the very float that a bar of that
+    price holds, so a touch is a touch and no trade through.  The quotient of two whole numbers is correctly rounded.
+    """
+    steps = price * scale
+    near = np.rint(steps)
+    return float(near / scale) if scale > 0.0 and abs(steps - near) < _NOISE else price
 
 
 @compiled(types.boolean(VECTOR, NUMBER))

@@ -1,6 +1,7 @@
 """The accounts behind an event run: one record an instrument, one cash, the compiled step for each."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from math import inf, nan, sqrt
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from trademantra.engine.bars import Bars, Float64Array, Int8Array, Int64Array
 from trademantra.engine.charging import LEVY_COUNT
 from trademantra.engine.compile import CODES, INDEX, INTEGERS, MATRIX, VECTOR, compiled, part
 from trademantra.engine.finer import NO_FINER, Finer
+from trademantra.engine.grid import level_scale_of, scale_of
 from trademantra.engine.history import History
 from trademantra.engine.indicators.declare import matrix_of
 from trademantra.engine.indicators.risk import RETURN_DEVIATION
@@ -189,6 +191,11 @@ class Book:
         self.atr = self.deviation = _UNKNOWN  # at each close, where the rules ask for them
         self.fills = np.empty(64, FILL)
         self.trades = np.empty(64, TRADE)
+
+    @cached_property
+    def level_scale(self) -> float:
+        """Grid steps in one unit of price, for levels; see `grid.level_scale_of`."""
+        return level_scale_of(self.bars, scale_of(self.bars))
 
     @property
     def fine(self) -> bool:

@@ -26,6 +26,7 @@ from trademantra.engine.compile import (
     compiled,
     part,
 )
+from trademantra.engine.grid import snapped
 from trademantra.engine.records import (
     ACCOUNT,
     FILL,
@@ -280,6 +281,7 @@ INDICATORS = types.UniTuple(types.FunctionType(INDICATOR), SLOTS)  # type: ignor
         INTEGERS,  # ends
         types.int8[::1],  # allowed
         NUMBER,  # scale
+        NUMBER,  # level_scale
         INTEGERS,  # column_slot
         INTEGERS,  # column_row
         MATRIX,  # column_parameters
@@ -314,6 +316,7 @@ def run_all(
     ends: Int64Array,
     allowed: Int8Array,
     scale: float,
+    level_scale: float,
     column_slot: Int64Array,
     column_row: Int64Array,
     column_parameters: Float64Array,
@@ -386,6 +389,11 @@ def run_all(
                     for j in range(stop - start):
                         mask = allowed[start + j]
                         codes[j] = (codes[j] & mask) | (mask & np.int8(16))
+                if has_levels:
+                    for j in range(stop - start):
+                        if codes[j] != 0:
+                            for row in range(LEVELS):
+                                levels[row, j] = snapped(levels[row, j], level_scale)
                 atr_row, deviation_row = use[len(use) - 2], use[len(use) - 1]
                 walk_tile(
                     accounts[k], rules[k], charges, levies[k], fills, trades, bars, bands, finer, inside, days,
