@@ -1,5 +1,7 @@
 """Money, time, timeframes, instruments and bars: exact, and closed to wrong values."""
 
+import importlib
+import pkgutil
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import trademantra
 from trademantra.core.bar import Bar, Timeframe
 from trademantra.core.errors import BadInputError, InvalidValueError, TradeMantraError
 from trademantra.core.instrument import Exchange, Instrument, InstrumentKind, OptionRight, Segment, plain
@@ -177,5 +180,8 @@ def test_errors_have_codes_and_say_where() -> None:
     def all_of(kind: type[TradeMantraError]) -> list[type[TradeMantraError]]:
         return [kind, *(found for child in kind.__subclasses__() for found in all_of(child))]
 
+    for module in pkgutil.walk_packages(trademantra.__path__, "trademantra."):
+        if not module.name.endswith(("__main__", "migrations.env")):
+            importlib.import_module(module.name)
     codes = [kind.code for kind in all_of(TradeMantraError)]
     assert len(codes) == len(set(codes))

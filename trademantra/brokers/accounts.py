@@ -11,7 +11,7 @@ from trademantra.core.order import Product
 class Position:
     """A net position of the day.  `quantity` signed, in units; `overnight_quantity` was carried from earlier days.
 
-    `realised` and `unrealised` in currency, before charges.
+    `realised` and `unrealised` in currency, before charges; `last_price` and `unrealised` None where no price is known.
     """
 
     instrument: Instrument
@@ -19,9 +19,9 @@ class Position:
     quantity: Decimal
     overnight_quantity: Decimal
     average_price: Decimal
-    last_price: Decimal
+    last_price: Decimal | None
     realised: Decimal
-    unrealised: Decimal
+    unrealised: Decimal | None
     buy_quantity: Decimal
     buy_value: Decimal
     sell_quantity: Decimal
@@ -30,13 +30,13 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """Shares in the demat account.  `t1_quantity` was bought but is not delivered yet."""
+    """Shares in the demat account.  `t1_quantity` was bought but is not delivered yet; `last_price` None: not known."""
 
     instrument: Instrument
     quantity: Decimal
     t1_quantity: Decimal
     average_price: Decimal
-    last_price: Decimal
+    last_price: Decimal | None
     isin: str | None = None
     product: Product = Product.CNC
 

@@ -27,7 +27,8 @@ class OrderRequest:
     """A new order, as the desk asks for it.
 
     Quantities in units of the underlying (adapters convert lots at the edge); prices in the instrument's currency.
-    `tag` is our own mark, up to 20 letters and digits, by which a lost reply is looked up.
+    `tag` is our own mark, up to 20 letters and digits, by which a lost reply is looked up ("":
+    none, as other programs place orders; the desk always sets one).
     `market_protection` in percent, `AUTOMATIC_PROTECTION` for the broker's slab; None: none.
     `ttl_minutes` with validity TTL.  `legs` with variety ICEBERG: number of slices, 2 to 10.
     Variety COVER: `trigger_price` is that of its stop.  `stop_trigger`, `target_price`: protection that the broker itself
@@ -70,8 +71,8 @@ class OrderRequest:
             raise InvalidValueError("ttl_minutes goes with validity TTL, and only with it")
         if (self.variety is Variety.ICEBERG) != (self.legs is not None):
             raise InvalidValueError("legs go with variety iceberg, and only with it")
-        if not self.tag.isalnum() or not self.tag.isascii() or len(self.tag) > 20:
-            raise InvalidValueError(f"tag {self.tag!r} is not 1 to 20 letters and digits")
+        if self.tag and (not self.tag.isalnum() or not self.tag.isascii() or len(self.tag) > 20):
+            raise InvalidValueError(f"tag {self.tag!r} is not up to 20 letters and digits")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ _LARGEST_GROUP = 500
 class JournalFailedError(TradeMantraError):
     """The database did not take it: nothing was written, and nothing that depends on it may be done."""
 
-    code: ClassVar[str] = "journal_failed"
+    code: ClassVar[str] = "order_journal_failed"
 
 
 @dataclass(slots=True)
@@ -49,6 +49,7 @@ class OrderJournal:
         self._database = database
         self._waiting: list[_Waiting] = []
         self._arrived = asyncio.Event()
+        self._under_way: list[_Waiting] = []
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self.commits = 0
@@ -70,6 +71,12 @@ class OrderJournal:
         """
         await asyncio.shield(self.enqueue(changes, lease))  # a caller that gives up does not undo a write
 
+    async def drained(self) -> None:
+        """Return when everything that was enqueued so far is written, or has failed."""
+        waiting = [each.done for each in (*self._under_way, *self._waiting)]
+        if waiting:
+            await asyncio.wait(waiting)
+
     def enqueue(self, changes: Sequence[Change], lease: Lease) -> asyncio.Future[None]:
         """As `write`, without waiting: the future is done when the changes are durable, or has its error."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -86,8 +93,9 @@ class OrderJournal:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            group, self._waiting = self._waiting[:_LARGEST_GROUP], self._waiting[_LARGEST_GROUP:]
-            await self._commit(group)
+            self._under_way, self._waiting = self._waiting[:_LARGEST_GROUP], self._waiting[_LARGEST_GROUP:]
+            await self._commit(self._under_way)
+            self._under_way = []
 
     async def _commit(self, group: Sequence[_Waiting]) -> None:
         """All of `group` in one transaction; when that fails, each call alone, so that one bad call harms no other."""

@@ -1,0 +1,59 @@
+"""Broker events on their way to their one reader: each state of an order and each trade is told once."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+
+from trademantra.brokers.events import BrokerEvent, OrderUpdate, TradeUpdate
+from trademantra.brokers.orders import BrokerOrder, BrokerTrade
+
+
+class ToldEvents(AsyncIterator[BrokerEvent]):
+    """What has been told and what waits to be read.  Ends after `close`."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[BrokerEvent] = deque()
+        self._changed = asyncio.Event()
+        self._closed = False
+        self._orders: dict[str, BrokerOrder] = {}
+        self._trades: set[tuple[str, str]] = set()
+
+    def order(self, order: BrokerOrder) -> None:
+        """Tell a state, unless it was the last that was told of this order."""
+        if self._orders.get(order.broker_order_id) != order:
+            self._orders[order.broker_order_id] = order
+            self.tell(OrderUpdate(order))
+
+    def trade(self, trade: BrokerTrade) -> None:
+        """Tell an execution, unless it was told."""
+        key = (trade.broker_order_id, trade.trade_id)
+        if key not in self._trades:
+            self._trades.add(key)
+            self.tell(TradeUpdate(trade))
+
+    def books(self, orders: Iterable[BrokerOrder], trades: Iterable[BrokerTrade]) -> None:
+        """Tell what the books of the day show and was not told; what they do not show any more is forgotten."""
+        for trade in trades:
+            self.trade(trade)
+        shown = {order.broker_order_id: order for order in orders}
+        for order in shown.values():
+            self.order(order)
+        self._orders = {name: order for name, order in self._orders.items() if name in shown}
+        self._trades = {key for key in self._trades if key[0] in shown}
+
+    def tell(self, event: BrokerEvent) -> None:
+        self._waiting.append(event)
+        self._changed.set()
+
+    def close(self) -> None:
+        """The reader gets what is waiting, then the end."""
+        self._closed = True
+        self._changed.set()
+
+    async def __anext__(self) -> BrokerEvent:
+        while not self._waiting:
+            if self._closed:
+                raise StopAsyncIteration
+            self._changed.clear()
+            await self._changed.wait()
+        return self._waiting.popleft()
