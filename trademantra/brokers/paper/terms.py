@@ -53,6 +53,7 @@ class ExchangeOrder:
     `request` holds the present terms (a modification replaces it).  `average_price` is 0 while nothing is filled.
     Invariant: pending + filled + cancelled <= quantity, pending 0 once final.
     `status_message` is the broker's text of a rejection or cancellation.
+    `iceberg_leg` counts the legs of an iceberg from 1, `iceberg_quantity` is the quantity of all of them.
     """
 
     order_id: str
@@ -73,6 +74,7 @@ class ExchangeOrder:
     status_message: str | None = None
     modified: bool = False
     iceberg_leg: int | None = None
+    iceberg_quantity: Decimal | None = None
     placed_by_system: bool = False
 
 
