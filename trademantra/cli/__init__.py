@@ -20,6 +20,7 @@ from trademantra.cli import (
     montecarlo,
     optimise,
     sample,
+    sandbox,
     sessions,
     sweep,
     walkforward,
@@ -57,7 +58,7 @@ def root(
 
 for area in (
     main_job, backtest, sweep, optimise, walkforward, montecarlo, check, library, data, sample, delete, instruments, sessions,
-    charges,
+    charges, sandbox,
 ):  # fmt: skip
     area.register(app)
 

@@ -1,0 +1,1 @@
+"""Servers that speak brokers' own protocols over the simulated exchange.  docs/sandbox.md."""
