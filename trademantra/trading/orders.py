@@ -210,6 +210,9 @@ class OrderBook:
         order_id = self._by_broker_id.get(told.broker_order_id) or self._by_tag.get(told.tag)
         return None if order_id is None else self._orders[order_id]
 
+    def knows_broker_order(self, broker_order_id: str) -> bool:
+        return broker_order_id in self._by_broker_id
+
     def hear_order(self, told: BrokerOrder, now_ns: int) -> Changes:
         """An order as the broker's book or stream shows it, however late or often.
 

@@ -1,0 +1,448 @@
+"""One broker account of the desk: the road from an intent to the ledger (DESIGN section 3).
+
+Invariants:
+- nothing is sent that the journal does not hold; an intent is sent once, whatever is asked again or restarted;
+- an order whose reply was lost is UNKNOWN until the broker was asked by its tag, and is never sent again;
+- ABSENT is concluded only from books that were read, twice, long enough after the sending;
+- what the broker tells is journaled in the order of its telling, and told on after it is durable.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
+
+from trademantra.brokers.errors import (
+    BrokerError,
+    BrokerUnavailableError,
+    SessionExpiredError,
+)
+from trademantra.brokers.events import BrokerEvent, OrderUpdate, SessionState, TradeUpdate
+from trademantra.brokers.orders import (
+    Accepted,
+    BrokerOrder,
+    BrokerTrade,
+    OrderRequest,
+    PlaceResult,
+    Refused,
+    Unknown,
+)
+from trademantra.brokers.port import BrokerAdapter
+from trademantra.core.errors import NotFoundError, TradeMantraError
+from trademantra.core.order import OrderStatus
+from trademantra.core.time import NANOSECONDS_PER_SECOND, ist_date
+from trademantra.kit.bus import Bus
+from trademantra.kit.lease import Lease, LeaseLostError
+from trademantra.kit.limiter import RateLimiter
+from trademantra.kit.timer import Timer
+from trademantra.trading.intents import OrderIntent, Purpose
+from trademantra.trading.journal import JournalFailedError, OrderJournal
+from trademantra.trading.order_store import OrderStore
+from trademantra.trading.orders import Booking, Changes, ManagedOrder, OrderBook
+from trademantra.trading.outbox import Outbox, Rank
+from trademantra.trading.policy import OrderPolicy
+
+_S = OrderStatus
+_FIRST_QUESTION_NS = NANOSECONDS_PER_SECOND
+_LONGEST_BETWEEN_NS = 10 * NANOSECONDS_PER_SECOND
+_ABSENT_AFTER_NS = 10 * NANOSECONDS_PER_SECOND  # a request that was under way has arrived or died by then
+_ABSENT_READINGS = 2
+_MOST_CANCELS = 5
+_RESTING = frozenset({_S.OPEN, _S.TRIGGER_PENDING, _S.PARTLY_FILLED})
+_CALL_A_PERSON_NS = 60 * NANOSECONDS_PER_SECOND
+
+
+class RefusedIntentError(TradeMantraError):
+    """The desk did not take an intent: nothing was journaled, nothing sent.  `rule` is stable."""
+
+    code: ClassVar[str] = "intent_refused"
+
+    def __init__(self, rule: str, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.rule = rule
+
+
+@dataclass(frozen=True, slots=True)
+class OrderMoved:
+    """An order of the desk as it stands now, durable."""
+
+    order: ManagedOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A fill in the ledger, durable."""
+
+    booking: Booking
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignOrder:
+    """An order in the account that the desk did not make: a person's, or another program's."""
+
+    account_id: str
+    order: BrokerOrder
+
+
+@dataclass(frozen=True, slots=True)
+class PersonNeeded:
+    """Something that the desk cannot settle by itself."""
+
+    account_id: str
+    subject: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskParts:
+    """What an account's desk is made of.  `gate` answers with the intent, perhaps cut, or raises `RefusedIntentError`."""
+
+    adapter: BrokerAdapter
+    policy: OrderPolicy
+    store: OrderStore
+    journal: OrderJournal
+    lease: Lease
+    limiter: RateLimiter
+    timer: Timer
+    bus: Bus
+    gate: Callable[[OrderIntent], OrderIntent]
+
+
+@dataclass(slots=True)
+class _Known:
+    """What only the running desk knows of an order."""
+
+    cancel_wanted: bool = False
+    cancel_under_way: bool = False
+    cancels: int = 0
+    asking: bool = False
+    sent_ns: int = 0
+
+
+@dataclass(slots=True)
+class _Orphans:
+    """Trades that came before the desk knew whose they are."""
+
+    trades: dict[str, list[BrokerTrade]] = field(default_factory=dict)
+
+
+class AccountDesk:
+    """Use as `async with`: entering loads the book, asks the broker what happened meanwhile and begins to listen."""
+
+    def __init__(self, book: OrderBook, parts: DeskParts) -> None:
+        self.book = book
+        self._parts = parts
+        self._outbox = Outbox(parts.limiter, parts.lease, parts.timer)
+        self._known: dict[str, _Known] = {}
+        self._orphans = _Orphans()
+        self._foreign: dict[str, BrokerOrder] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._refreshing = False
+
+    @property
+    def account_id(self) -> str:
+        return self.book.account_id
+
+    async def __aenter__(self) -> Self:
+        await self._parts.store.load(self.book)
+        self._spawn(self._listen())
+        self._refresh_soon()
+        self._spawn(self._outbox.run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # -- asked
+
+    async def submit(self, intent: OrderIntent) -> Sequence[ManagedOrder]:
+        """Take an intent in: checked, journaled, on its way.  The same intent again answers with its orders.
+
+        Errors: `RefusedIntentError`, `PolicyError`, `JournalFailedError`, `LeaseLostError`: nothing was sent.
+        """
+        known = self.book.of_intent(intent.intent_id)
+        if known:
+            return known
+        parts = self._parts
+        if parts.adapter.session is not SessionState.ACTIVE:
+            raise RefusedIntentError(
+                "session",
+                f"account {self.account_id} is not logged in",
+                hint=f"tm account login {self.account_id}",
+            )
+        allowed = parts.gate(intent)
+        planned = parts.policy.plan(allowed)
+        changes = self.book.create(allowed, planned, parts.timer.now_ns())
+        requests = [parts.policy.request(each, allowed.algo_id) for each in planned]
+        taken = asyncio.ensure_future(self._take_in(changes, requests))
+        await asyncio.shield(taken)  # a caller that gives up does not leave an order half taken
+        return changes.created
+
+    async def cancel(self, order_id: str) -> None:
+        """Ask for the end of an order.  One that is still in the outbox is never sent.  Final ones stay as they are.
+
+        Errors: `NotFoundError`; `JournalFailedError`, `LeaseLostError`: nothing was sent.
+        """
+        try:
+            managed = self.book[order_id]
+        except KeyError:
+            raise NotFoundError(f"account {self.account_id} has no order {order_id}") from None
+        known = self._of(order_id)
+        if managed.order.status.is_final or known.cancel_wanted:
+            return
+        known.cancel_wanted = True
+        if managed.order.status in (*_RESTING, _S.CANCELLING, _S.MODIFYING):
+            await self._cancel_now(managed)
+
+    async def refresh(self) -> None:
+        """Ask the broker for its books and follow them; then find out what became of every UNKNOWN order.
+
+        Errors: `BrokerError` when the books cannot be read: then nothing is concluded.
+        """
+        adapter = self._parts.adapter
+        if adapter.session is not SessionState.ACTIVE:
+            return
+        orders, trades = await adapter.orders(), await adapter.trades()
+        for told in orders:
+            self._hear_order(told)
+        for trade in trades:
+            self._hear_trade(trade)
+        today = ist_date(self._parts.timer.now_ns())
+        for managed in self.book.working():
+            if managed.order.status is _S.UNKNOWN:
+                self._find_out(managed.order.order_id)
+            elif managed.order.status in _RESTING and (
+                ist_date(managed.created_ns) < today
+                and all(told.broker_order_id != managed.order.broker_order_id for told in orders)
+            ):
+                self._write(
+                    self.book.changing(managed.order.order_id, _S.EXPIRED, self._parts.timer.now_ns())
+                )
+
+    def foreign_orders(self) -> Sequence[BrokerOrder]:
+        """Orders of today that the desk did not make."""
+        return list(self._foreign.values())
+
+    # -- on the way out
+
+    async def _take_in(self, changes: Changes, requests: Sequence[OrderRequest]) -> None:
+        try:
+            await self._parts.journal.write(self._parts.store.rows(changes), self._parts.lease)
+        except (JournalFailedError, LeaseLostError):
+            self.book.forget(changes)
+            raise
+        for managed, request in zip(changes.created, requests, strict=True):
+            rank = Rank.EXIT if managed.purpose is Purpose.EXIT else Rank.ENTRY
+            self._outbox.put(rank, self._sender(managed, request))
+            self._parts.bus.tell(OrderMoved(managed))
+
+    def _sender(self, managed: ManagedOrder, request: OrderRequest) -> Callable[[], Awaitable[None]]:
+        async def send() -> None:
+            order_id, parts = managed.order.order_id, self._parts
+            known = self._of(order_id)
+            if known.cancel_wanted:
+                self._write(self.book.changing(order_id, _S.CANCELLED, parts.timer.now_ns()))
+                return
+            known.sent_ns = parts.timer.now_ns()
+            self.book.sending(order_id, known.sent_ns)
+            result = await self._place(request)
+            self._write(self.book.answered(order_id, result, parts.timer.now_ns()))
+            self._adopt(managed)
+            if managed.order.status is _S.UNKNOWN:
+                self._find_out(order_id)
+            else:
+                self._cancel_if_wanted(managed)
+
+        return send
+
+    async def _place(self, request: OrderRequest) -> PlaceResult:
+        try:
+            return await self._parts.adapter.place(request)
+        except BrokerUnavailableError as error:
+            return Unknown(str(error))
+        except BrokerError as error:  # the adapter says that the broker did not take it
+            return Refused(str(error), error.broker_code)
+
+    def _cancel_if_wanted(self, managed: ManagedOrder) -> None:
+        """An order that was to be cancelled turned out to rest at the broker."""
+        known = self._of(managed.order.order_id)
+        if known.cancel_wanted and not known.cancel_under_way and managed.order.status in _RESTING:
+            known.cancel_under_way = True
+            self._spawn(self._cancel_now(managed))
+
+    async def _cancel_now(self, managed: ManagedOrder) -> None:
+        order_id, parts = managed.order.order_id, self._parts
+        known = self._of(order_id)
+        known.cancel_under_way = True
+        if managed.order.status in _RESTING:
+            changes = self.book.changing(order_id, _S.CANCELLING, parts.timer.now_ns())
+            await parts.journal.write(parts.store.rows(changes), parts.lease)
+
+        async def send() -> None:
+            known.cancel_under_way = False
+            broker_order_id = managed.order.broker_order_id
+            if managed.order.status.is_final or broker_order_id is None:
+                return
+            known.cancels += 1
+            try:
+                result: PlaceResult = await parts.adapter.cancel(broker_order_id)
+            except BrokerError as error:
+                result = Unknown(str(error))
+            if isinstance(result, Accepted):
+                known.cancel_wanted = False
+                return
+            if known.cancels >= _MOST_CANCELS:
+                known.cancel_wanted = False
+                self._call(order_id, f"it could not be cancelled: {result.reason}")
+            self._find_out(order_id)  # too late, or not known: the broker's book says what holds
+
+        self._outbox.put(Rank.CANCEL, send)
+
+    # -- what the broker tells
+
+    async def _listen(self) -> None:
+        async for event in self._parts.adapter.events():
+            self._hear(event)
+
+    def _hear(self, event: BrokerEvent) -> None:
+        if isinstance(event, OrderUpdate):
+            self._hear_order(event.order)
+        elif isinstance(event, TradeUpdate):
+            self._hear_trade(event.trade)
+        else:
+            self._parts.bus.tell(event)
+            self._refresh_soon()
+
+    def _hear_order(self, told: BrokerOrder) -> None:
+        managed = self.book.find(told)
+        if managed is None:
+            if self._foreign.get(told.broker_order_id) != told:
+                self._foreign[told.broker_order_id] = told
+                self._parts.bus.tell(ForeignOrder(self.account_id, told))
+            return
+        self._write(self.book.hear_order(told, self._parts.timer.now_ns()))
+        self._adopt(managed)
+        self._cancel_if_wanted(managed)
+        if managed.overfilled:
+            self._call(managed.order.order_id, "the broker tells of more than was ordered")
+
+    def _hear_trade(self, trade: BrokerTrade) -> None:
+        if self.book.knows_broker_order(trade.broker_order_id):
+            self._write(self.book.hear_trade(trade, self._parts.timer.now_ns()))
+        else:
+            self._orphans.trades.setdefault(trade.broker_order_id, []).append(trade)
+
+    def _adopt(self, managed: ManagedOrder) -> None:
+        """Book the trades that came before the order's number was known."""
+        number = managed.order.broker_order_id
+        for trade in self._orphans.trades.pop(number, ()) if number is not None else ():
+            self._write(self.book.hear_trade(trade, self._parts.timer.now_ns()))
+
+    def _write(self, changes: Changes) -> None:
+        """Journal in the order of happening, and tell once it is durable."""
+        if not changes:
+            return
+        done = self._parts.journal.enqueue(self._parts.store.rows(changes), self._parts.lease)
+
+        def tell(written: asyncio.Future[None]) -> None:
+            if written.cancelled():
+                return
+            error = written.exception()
+            if error is not None:
+                self._call("journal", f"a change was not written: {error}")
+                return
+            for booking in changes.booked:
+                self._parts.bus.tell(Booked(booking))
+                if booking.late:
+                    self._call(
+                        booking.order.order_id, f"a fill came after the order was {booking.order.status}"
+                    )
+            for managed in changes.moved:
+                self._parts.bus.tell(OrderMoved(managed))
+
+        done.add_done_callback(tell)
+
+    # -- what nobody told
+
+    def _find_out(self, order_id: str) -> None:
+        known = self._of(order_id)
+        if not known.asking:
+            known.asking = True
+            self._spawn(self._ask(order_id))
+
+    async def _ask(self, order_id: str) -> None:
+        """Ask by tag until the broker's answer settles it."""
+        timer, managed = self._parts.timer, self.book[order_id]
+        begun, missing, pause, called = timer.now_ns(), 0, _FIRST_QUESTION_NS, False
+        sent_ns = self._of(order_id).sent_ns or managed.created_ns
+        try:
+            while managed.order.status in (_S.UNKNOWN, _S.CANCELLING, _S.MODIFYING):
+                await timer.until(timer.now_ns() + pause)
+                pause = min(2 * pause, _LONGEST_BETWEEN_NS)
+                try:
+                    found = await self._parts.adapter.orders_by_tag(managed.tag)
+                except BrokerError as error:
+                    found, missing = (), 0  # a book that was not read says nothing
+                    if isinstance(error, SessionExpiredError) and not called:
+                        called = True
+                        self._call(order_id, "its state is not known, and the account is not logged in")
+                else:
+                    for told in found:
+                        self._hear_order(told)
+                    missing = 0 if found else missing + 1
+                late = timer.now_ns() - sent_ns >= _ABSENT_AFTER_NS
+                if managed.order.status is _S.UNKNOWN and missing >= _ABSENT_READINGS and late:
+                    self._write(
+                        self.book.absent(order_id, "the broker's book does not have it", timer.now_ns())
+                    )
+                if found and managed.order.status is _S.CANCELLING:
+                    break  # the cancellation is under way there, or the order stands as before
+                if not called and timer.now_ns() - begun >= _CALL_A_PERSON_NS:
+                    called = True
+                    self._call(order_id, f"its state has not been known for {_CALL_A_PERSON_NS // 10**9} s")
+        finally:
+            self._of(order_id).asking = False
+
+    def _refresh_soon(self) -> None:
+        if not self._refreshing:
+            self._refreshing = True
+            self._spawn(self._refresh_until_read())
+
+    async def _refresh_until_read(self) -> None:
+        """After a login or a broken stream: the books, again and again until they can be read."""
+        timer, pause, called = self._parts.timer, _FIRST_QUESTION_NS, False
+        begun = timer.now_ns()
+        try:
+            while self._parts.adapter.session is SessionState.ACTIVE:
+                try:
+                    await self.refresh()
+                except BrokerError as error:
+                    if not called and timer.now_ns() - begun >= _CALL_A_PERSON_NS:
+                        called = True
+                        self._call("books", f"the broker's books cannot be read: {error}")
+                else:
+                    return
+                await timer.until(timer.now_ns() + pause)
+                pause = min(2 * pause, _LONGEST_BETWEEN_NS)
+        finally:
+            self._refreshing = False
+
+    # -- inside
+
+    def _of(self, order_id: str) -> _Known:
+        return self._known.setdefault(order_id, _Known())
+
+    def _call(self, subject: str, reason: str) -> None:
+        self._parts.bus.tell(PersonNeeded(self.account_id, subject, reason))
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Future[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._call("desk", f"a part of the desk stopped: {task.exception()!r}")
