@@ -1,5 +1,6 @@
 """`tm sandbox kite`: a simulated exchange that speaks Kite Connect."""
 
+from contextlib import ExitStack
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -55,7 +56,10 @@ def kite(
         str, typer.Option(help="Address to listen at; other machines reach 0.0.0.0.")
     ] = "127.0.0.1",
     replay: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Replay the intraday bars of this bar store.")
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="Replay the intraday bars of a bar store, or of a file (CSV, Parquet)."
+        ),
     ] = None,
     synthetic: Annotated[
         bool, typer.Option("--synthetic", help="An invented market (this is the default).")
@@ -107,6 +111,7 @@ def kite(
     from trademantra.brokers.paper.journal import Journal
     from trademantra.kit.clock import SystemClock
     from trademantra.sandbox.kite.accounts import default_account, read_accounts
+    from trademantra.sandbox.kite.replay_files import bar_store_of
     from trademantra.sandbox.kite.server import Sandbox, Wiring, listen, root_of, run
     from trademantra.sandbox.kite.settings import KiteSettings, Profile
 
@@ -115,12 +120,13 @@ def kite(
     wall = SystemClock()
     chosen = Profile(profile.value)
     listener = listen(host, port)
-    with listener:
+    with listener, ExitStack() as cleanup:
+        bars = None if replay is None else cleanup.enter_context(bar_store_of(replay.expanduser()))
         root = root_of(listener)
         users = (default_account(root),) if accounts is None else read_accounts(accounts.expanduser(), root)
         begin = None if day is None else parse_date(day)
         settings = _exchange(fills, legacy=chosen is Profile.LEGACY)
-        market = _market(replay, begin, ist_date(wall.now_ns()), seed, shares, settings)
+        market = _market(bars, begin, ist_date(wall.now_ns()), seed, shares, settings)
         server = Sandbox(
             root=root,
             accounts=users,
@@ -161,7 +167,7 @@ def _market(
     from trademantra.sandbox.kite.replayed_market import replayed_market
 
     if replay is not None:
-        return replayed_market(replay.expanduser(), day, settings)
+        return replayed_market(replay, day, settings)
     return invented_market(day or today, seed=seed, shares=shares, settings=settings)
 
 
