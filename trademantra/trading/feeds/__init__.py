@@ -1,0 +1,1 @@
+"""Live prices: the tick hub, bars from ticks, and recordings of both."""
