@@ -1,6 +1,7 @@
 """Order terms and instruments as JSON and back, for the journal."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import date
 from decimal import Decimal
@@ -30,10 +31,9 @@ _DECIMALS = ("strike", "lot_size", "tick_size", "freeze_quantity", "multiplier")
 
 def terms_to_json(order: Order) -> str:
     """What was ordered: instrument and terms, exact.  State and fills are not part of it."""
-    instrument = {field.name: _plain(getattr(order.instrument, field.name)) for field in fields(Instrument)}
     terms = {
         "version": _VERSION,
-        "instrument": {name: value for name, value in instrument.items() if value is not None},
+        "instrument": instrument_words(order.instrument),
         "side": order.side.value,
         "quantity": str(order.quantity),
         "order_type": order.order_type.value,
@@ -53,10 +53,9 @@ def order_from_json(order_id: str, text: str) -> Order:
             raise BadInputError(
                 f"order {order_id}", f"terms of version {terms['version']}", hint="update the product"
             )
-        words = {name: _parsed(name, value) for name, value in terms["instrument"].items()}
         return Order(
             order_id=order_id,
-            instrument=Instrument(**words),  # type: ignore[arg-type]  # fields by name, each parsed to its type
+            instrument=instrument_of_words(terms["instrument"]),
             side=Side(terms["side"]),
             quantity=Decimal(terms["quantity"]),
             order_type=OrderType(terms["order_type"]),
@@ -67,6 +66,18 @@ def order_from_json(order_id: str, text: str) -> Order:
         )
     except (ValueError, KeyError, TypeError, ArithmeticError) as error:
         raise BadInputError(f"order {order_id}", f"its terms cannot be read: {error}") from error
+
+
+def instrument_words(instrument: Instrument) -> dict[str, object]:
+    """The fields of an instrument that are known, as JSON has them; exact."""
+    named = {field.name: _plain(getattr(instrument, field.name)) for field in fields(Instrument)}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def instrument_of_words(words: Mapping[str, str]) -> Instrument:
+    """Inverse of `instrument_words`.  Errors: `ValueError`, `TypeError`, `ArithmeticError` for anything else."""
+    parsed = {name: _parsed(name, value) for name, value in words.items()}
+    return Instrument(**parsed)  # type: ignore[arg-type]  # fields by name, each parsed to its type
 
 
 def _plain(value: object) -> object:

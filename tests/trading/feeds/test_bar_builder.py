@@ -20,7 +20,8 @@ from tests.trading.feeds.tick_making import (
 )
 from trademantra.core.bar import Timeframe
 from trademantra.core.errors import InvalidValueError, UnknownInstrumentError
-from trademantra.trading.feeds.bar_builder import BarBuilder, BarSettings, EmptyBars
+from trademantra.trading.feeds.bar_builder import BarBuilder
+from trademantra.trading.feeds.bar_rules import BarSettings, EmptyBars
 from trademantra.trading.feeds.hours import TradingHours
 from trademantra.trading.feeds.ticks import InstrumentTable, TickBatch
 

@@ -28,7 +28,8 @@ from trademantra.data.sample.market import SyntheticMarket
 from trademantra.data.sample.minutes import generate_bars
 from trademantra.data.sample.ticks import generate_ticks
 from trademantra.data.sample.universe import synthetic_index, synthetic_shares
-from trademantra.trading.feeds.bar_builder import BarBuilder, BarSettings
+from trademantra.trading.feeds.bar_builder import BarBuilder
+from trademantra.trading.feeds.bar_rules import BarSettings
 from trademantra.trading.feeds.hours import TradingHours
 from trademantra.trading.feeds.ticks import InstrumentTable, TickBatch
 

@@ -1,7 +1,7 @@
 """The compiled heart of the bar builder: ticks into open bars, and open bars that are due out of them.
 
 Everything is in columns; the constants name them.  A *row* is an instrument, a *series* an (instrument, timeframe), a
-*slot* one of a series' open bars: slots [s * SLOTS, s * SLOTS + open) hold them in order of time.  `bar_builder` says
+*slot* one of a series' open bars: slots [s * SLOTS, s * SLOTS + open) hold them in order of time.  `bar_rules` says
 what the rules are and why.
 
 Totals ("traded today so far") are unwound into a number that never falls, the *effective* total: total + OFFSET.
