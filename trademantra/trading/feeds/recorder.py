@@ -6,6 +6,7 @@ and finished days are synced).
 """
 
 import os
+import re
 import threading
 from collections.abc import Callable
 from datetime import date
@@ -34,6 +35,7 @@ from trademantra.trading.feeds.recording import (
 from trademantra.trading.feeds.ticks import InstrumentTable, TickBatch
 
 _ROWS_PER_PART = 500_000
+_IS_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _JOINING = ".writing-day.parquet"
 
 
@@ -53,8 +55,9 @@ class _Day:
             earlier = read_recording(self.folder)
             self.instruments |= earlier.instruments
             self.number = earlier.last_number
-        self._log = (self.folder / LOG).open("ab")
-        self._log.truncate(whole)  # a block that was cut off would hide those after it
+        self._log = self.folder / LOG
+        self._log.touch()
+        os.truncate(self._log, whole)  # a block that was cut off would hide those after it
         self.rows_in_log = sum(pl.read_parquet(block.content, columns=["row"]).height for block in blocks)
         self._rows = {each.key: row for row, each in self.instruments.items()}
 
@@ -72,26 +75,25 @@ class _Day:
             file_row[row] = place
         frame = pl.concat([frame_of(batch, file_row) for batch in batches], how="diagonal")
         content = encoded(frame, Footer(self.number + 1, new))
-        self._log.write(block_of(self.number + 1, content))
-        self._log.flush()
+        with self._log.open("ab") as log:  # opened each time: a recorder that is dropped leaves nothing open
+            log.write(block_of(self.number + 1, content))
         self.number += 1
         self.rows_in_log += frame.height
 
     def make_part(self) -> None:
         """Put what is in the log into a part of its own.  A crash in between leaves both, which readers know."""
-        blocks, _, _ = read_log(self.folder / LOG)
+        blocks, _, _ = read_log(self._log)
         if blocks:
             frame = pl.concat([pl.read_parquet(block.content) for block in blocks], how="diagonal")
             replace_file(
                 self.folder / PART.format(self.number), encoded(frame, Footer(self.number, self.instruments))
             )
-        self._log.truncate(0)
+        os.truncate(self._log, 0)
         self.rows_in_log = 0
 
     def finish(self) -> None:
         """One file of everything; then the folder goes."""
         self.make_part()
-        self.close()
         files = Recording(self.folder, InstrumentTable()).files if self.number else []
         if files and files != [self.finished]:
             joined = self.folder / _JOINING
@@ -104,12 +106,9 @@ class _Day:
             with joined.open("rb+") as whole:
                 os.fsync(whole.fileno())
             joined.replace(self.finished)
-        for file in (*parts_of(self.folder), self.folder / LOG):
+        for file in (*parts_of(self.folder), self._log):
             file.unlink(missing_ok=True)
         self.folder.rmdir()
-
-    def close(self) -> None:
-        self._log.close()
 
 
 class Recorder:
@@ -149,7 +148,7 @@ class Recorder:
         return self._write(finish=False)
 
     def finish(self) -> str | None:
-        """The session is over: make one file of the day.  Answers as `flush`."""
+        """The session is over: make one file of each day that has none yet.  Answers as `flush`."""
         return self._write(finish=True)
 
     def _write(self, *, finish: bool) -> str | None:
@@ -161,14 +160,22 @@ class Recorder:
             try:
                 for day, of_day in groupby(batches, key=self._day_of_batch):
                     self._put(day, list(of_day))
-                if self._day is not None and finish:
-                    self._day.finish()
-                    self._day = None
+                if finish:
+                    self._finish_all()
             except (OSError, pl.exceptions.PolarsError, BadInputError, NotFoundError) as error:
                 self.stopped = f"ticks are not recorded any more: {error}"
                 self._waiting = []
                 return self.stopped
             return None
+
+    def _finish_all(self) -> None:
+        """This day, and days of which a process that was killed left the folder."""
+        if self._day is not None:
+            self._day.finish()
+            self._day = None
+        for folder in sorted(self.root.iterdir()) if self.root.is_dir() else ():
+            if folder.is_dir() and _IS_DAY.fullmatch(folder.name):
+                _Day(self.root, date.fromisoformat(folder.name)).finish()
 
     def _day_of_batch(self, batch: TickBatch) -> date:
         return self._day_of(int(batch.received_ns[0]))
