@@ -17,7 +17,8 @@ from trademantra.trading.feeds.bar_builder import BarBuilder
 from trademantra.trading.feeds.bar_rules import BarClosed, EmptyBars
 from trademantra.trading.feeds.events import BarsMissing
 
-Series = tuple[Instrument, Timeframe]
+Series = tuple[int, Timeframe]
+"""By the number of the instrument: hashing an instrument costs more than telling a bar."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,14 +87,15 @@ class BarDelivery:
 
     def forget(self, instrument: Instrument, timeframe: Timeframe) -> None:
         """Nobody wants this series any more."""
-        self._held.pop((instrument, timeframe), None)
-        self._told_until.pop((instrument, timeframe), None)
-        self._last_close.pop((instrument, timeframe), None)
+        series = self._series(instrument, timeframe)
+        self._held.pop(series, None)
+        self._told_until.pop(series, None)
+        self._last_close.pop(series, None)
 
     def take(self, closed: list[BarClosed]) -> None:
         """Bars from the builder: told at once, or held."""
         for each in closed:
-            series = each.instrument, each.timeframe
+            series = self._series(each.instrument, each.timeframe)
             held = self._held.get(series)
             if held is None and each.is_complete:
                 self._told(series, each)
@@ -106,12 +108,12 @@ class BarDelivery:
 
     def gap_began(self, start_ns: int) -> None:
         """Ticks may be missing from `start_ns` on: hold everything."""
-        for series in self._builder.series():
+        for instrument, timeframe in self._builder.series():
+            series = self._series(instrument, timeframe)
             held = self._held.get(series)
             if held is not None:
                 held.end_ns = None
                 continue
-            instrument, timeframe = series
             period = self._builder.hours_of(instrument).period_from(start_ns, timeframe)
             if period is not None:
                 start = max(period.start_ns, self._told_until.get(series, period.start_ns))
@@ -122,8 +124,8 @@ class BarDelivery:
         for series, held in list(self._held.items()):
             if held.end_ns is not None:
                 continue
-            instrument, timeframe = series
-            period = self._builder.hours_of(instrument).period_until(end_ns - 1, timeframe)
+            row, timeframe = series
+            period = self._builder.hours_of(self._builder.table[row]).period_until(end_ns - 1, timeframe)
             held.end_ns = held.start_ns if period is None else max(period.end_ns, held.start_ns)
             if held.end_ns == held.start_ns:
                 self._release(series, held, None)
@@ -132,17 +134,17 @@ class BarDelivery:
         """What to ask history for now; each is answered with `answered` or `failed`."""
         room = self._settings.at_once - sum(held.asked is not None for held in self._held.values())
         wanted: list[HistoryRequest] = []
-        for (instrument, timeframe), held in self._held.items():
+        for (row, timeframe), held in self._held.items():
             if len(wanted) >= room:
                 break
             if held.asked is None and held.end_ns is not None and now_ns >= max(held.ask_ns, self._ready_ns(held.end_ns)):  # fmt: skip
-                held.asked = HistoryRequest(instrument, timeframe, held.start_ns, held.end_ns)
+                held.asked = HistoryRequest(self._builder.table[row], timeframe, held.start_ns, held.end_ns)
                 wanted.append(held.asked)
         return wanted
 
     def answered(self, request: HistoryRequest, bars: Bars, now_ns: int) -> None:
         """History's bars.  Bars that ticks show and history does not have yet are asked for again."""
-        series = request.instrument, request.timeframe
+        series = self._series(request.instrument, request.timeframe)
         held = self._held.get(series)
         if held is None or held.asked is not request:
             return
@@ -160,7 +162,7 @@ class BarDelivery:
 
     def failed(self, request: HistoryRequest, reason: str, now_ns: int) -> None:
         """History could not be had; it is asked again while there is patience."""
-        series = request.instrument, request.timeframe
+        series = self._series(request.instrument, request.timeframe)
         held = self._held.get(series)
         if held is None or held.asked is not request:
             return
@@ -169,6 +171,9 @@ class BarDelivery:
         if held.end_ns == request.end_ns and self._is_over(held, now_ns):
             self._missing(request, reason)
             self._release(series, held, None)
+
+    def _series(self, instrument: Instrument, timeframe: Timeframe) -> Series:
+        return self._builder.table.row_of(instrument), timeframe
 
     def _ready_ns(self, end_ns: int) -> int:
         return end_ns + self._builder.settings.lateness_ns + self._settings.delay_ns
@@ -218,7 +223,7 @@ class BarDelivery:
         self, series: Series, traded: dict[int, BarClosed], start_ns: int, *, is_complete: bool
     ) -> dict[int, BarClosed]:
         """Bars that traded, and a flat one for each period without, up to the one that is open now."""
-        instrument, timeframe = series
+        instrument, timeframe = self._builder.table[series[0]], series[1]
         hours = self._builder.hours_of(instrument)
         close = self._last_close.get(series)
         filled = {}
