@@ -101,8 +101,11 @@ async def desk(
     await hub.settled()
     used = time.process_time() - begin
     await hub.close()
-    if hub.builder.counts.taken != sum(len(quotes) for _, quotes in batches):
-        raise SystemExit(f"ticks were not taken: {hub.builder.counts}")
+    counts = hub.builder.counts
+    if counts.late or counts.taken + counts.repeated + counts.outside != sum(
+        len(quotes) for _, quotes in batches
+    ):
+        raise SystemExit(f"ticks were lost: {counts}")
     return used, longest, told
 
 
@@ -130,7 +133,7 @@ def main() -> None:
     random = np.random.default_rng(2)
     batch = TickBatch.of(
         random.integers(0, INSTRUMENTS, ticks), OPENS + np.arange(ticks) * 59_000, np.round(random.random(ticks) + 100, 2),
-        total=np.arange(ticks),
+        total=np.arange(ticks, dtype=np.float64),
     )  # fmt: skip
 
     def build() -> None:

@@ -8,6 +8,7 @@ import pytest
 from tests.trading.feeds.tick_making import (
     CLOSES,
     EVENING_BEFORE,
+    FRIDAY,
     HOURS,
     MINUTE,
     ONE_MINUTE,
@@ -20,6 +21,7 @@ from tests.trading.feeds.tick_making import (
 )
 from trademantra.core.bar import Timeframe
 from trademantra.core.errors import InvalidValueError, UnknownInstrumentError
+from trademantra.data.resample import SessionSpan
 from trademantra.trading.feeds.bar_builder import BarBuilder
 from trademantra.trading.feeds.bar_rules import BarSettings, EmptyBars
 from trademantra.trading.feeds.hours import TradingHours
@@ -210,6 +212,32 @@ def test_ticks_after_the_session_are_in_no_bar_and_keep_the_volume_of_the_last_o
     assert [each.bar.volume for each in closed] == [40]
     assert closed[0].bar.close == 101
     assert made.counts.outside == 1
+
+
+def test_what_trades_in_a_break_is_in_no_bar_even_while_the_last_one_waits():
+    spans = (
+        SessionSpan(FRIDAY, OPENS, OPENS + MINUTE),
+        SessionSpan(FRIDAY, OPENS + 2 * MINUTE, OPENS + 3 * MINUTE),
+    )
+    made = builder(
+        RELIANCE, settings=BarSettings(lateness_ns=SECOND), hours=TradingHours(spans), timeframes=("1m", "1d")
+    )
+    batch = ticks([5, 60.2, 59, 121], [100.0, 200.0, 101.0, 102.0], total=[10, 500, 40, 530], received=[5, 60.3, 60.4, 121])  # fmt: skip
+    closed = made.take(batch) + made.advance(OPENS + 4 * MINUTE)
+    assert [(str(each.timeframe), each.bar.volume) for each in closed] == [
+        ("1m", 40),
+        ("1m", 30),
+        ("1d", 530),
+    ]
+    assert made.counts.outside == 1
+
+
+def test_a_tick_from_before_a_fall_that_comes_after_it_invents_no_volume():
+    made = builder(RELIANCE)
+    made.take(ticks([1, 20, 10], [100.0, 101.0, 99.0], total=[1000, 40, 1200], received=[30, 30, 30]))
+    (closed,) = made.advance(OPENS + MINUTE)
+    assert closed.bar.volume == 1000
+    assert closed.bar.low == 99
 
 
 def test_stamps_ahead_of_the_clock_close_nothing():

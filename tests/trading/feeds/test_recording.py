@@ -207,6 +207,41 @@ def test_a_block_that_was_cut_off_is_left_out_told_and_written_over(tmp_path, ke
     assert len(read_rows(tmp_path / FRIDAYS)) == len(rows) + 20
 
 
+def test_a_block_whose_bytes_changed_is_not_read_as_prices(tmp_path):
+    _, _, log = written_day(tmp_path)
+    content = bytearray(log.read_bytes())
+    content[-200] ^= 1
+    log.write_bytes(bytes(content))
+    recording = read_recording(tmp_path / FRIDAYS)
+    assert sum(len(batch) for batch in recording.batches()) == 40
+    assert recording.lost_bytes > 0
+
+
+def test_what_a_crash_left_behind_a_finished_file_is_not_read_twice(tmp_path):
+    """Killed after the part was written and before the log was emptied, or after the day and before its parts went."""
+    table, recorder, log = written_day(tmp_path)
+    old_log = log.read_bytes()
+    recorder.add(random_batch(9, table, OPENS + 9 * SECOND))
+    recorder.flush()
+    other = Recorder(tmp_path, table, rows_per_part=1)
+    other.add(random_batch(10, table, OPENS + 10 * SECOND))
+    other.flush()
+    (part,) = (tmp_path / FRIDAYS).glob("part-*")
+    part_content, wanted = part.read_bytes(), read_rows(tmp_path / FRIDAYS)
+    log.write_bytes(old_log)
+    assert len(wanted) == 100
+    assert read_rows(tmp_path / FRIDAYS) == wanted
+    Recorder(tmp_path, table).finish()
+    log.parent.mkdir()
+    log.write_bytes(old_log)
+    part.write_bytes(part_content)
+    assert read_rows(tmp_path / FRIDAYS) == wanted
+    again = Recorder(tmp_path, table)
+    assert again.finish() is None
+    assert [path.name for path in tmp_path.iterdir()] == [f"{FRIDAYS}.parquet"]
+    assert read_rows(tmp_path / FRIDAYS) == wanted
+
+
 def test_damage_and_absence_are_named(tmp_path):
     for wrong in (tmp_path / "none", tmp_path):
         with pytest.raises(NotFoundError, match="no recorded ticks"):

@@ -280,6 +280,24 @@ async def test_bars_missed_in_a_gap_come_from_history_before_the_next_one():
 
 
 @runs
+async def test_a_bar_that_was_told_before_the_loss_was_seen_is_not_told_again():
+    desk = Desk()
+    (broker,) = desk.brokers
+    await desk.hub.subscribe("a", [NIFTY], timeframes=[ONE_MINUTE])
+    await desk.at(50, 100)
+    await desk.at(61)
+    assert len(desk.bars) == 1
+    broker.stream = StreamState.DISCONNECTED
+    await desk.at(62)  # missing since 50 s
+    broker.stream = StreamState.CONNECTED
+    await desk.at(63, 101)
+    true_history(broker, [OPENS, OPENS + 61 * SECOND], [90.0, 102.0])
+    await desk.at(123)
+    assert shape(desk.bars) == [(0, 100, 100, 100, 100, 0), (60, 102, 102, 102, 102, 0)]
+    assert [start for _, _, start, _ in broker.asked_history] == [OPENS + MINUTE]
+
+
+@runs
 async def test_history_that_has_not_got_the_bar_yet_is_asked_again():
     desk = Desk()
     (broker,) = desk.brokers

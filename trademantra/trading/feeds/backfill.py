@@ -242,10 +242,9 @@ class BarDelivery:
         return filled
 
     def _told(self, series: Series, closed: BarClosed) -> None:
-        if closed.end_ns > self._told_until.get(series, 0):
-            self._told_until[series] = closed.end_ns
-            self._last_close[series] = closed.bar.close
-            self._tell(closed)
+        self._told_until[series] = closed.end_ns
+        self._last_close[series] = closed.bar.close
+        self._tell(closed)
 
     def _missing(self, request: HistoryRequest, reason: str) -> None:
         self._tell_missing(

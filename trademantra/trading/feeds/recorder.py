@@ -49,12 +49,12 @@ class _Day:
         self.folder.mkdir(parents=True, exist_ok=True)
         remove_leftovers(self.folder)
         self.instruments: dict[int, Instrument] = {}
-        self.number = 0
+        self.number = self._number_in_files = 0
         blocks, whole, _ = read_log(self.folder / LOG)
         if blocks or self.finished.exists() or parts_of(self.folder):
             earlier = read_recording(self.folder)
             self.instruments |= earlier.instruments
-            self.number = earlier.last_number
+            self.number, self._number_in_files = earlier.last_number, earlier.number_in_files
         self._log = self.folder / LOG
         self._log.touch()
         os.truncate(self._log, whole)  # a block that was cut off would hide those after it
@@ -82,12 +82,13 @@ class _Day:
 
     def make_part(self) -> None:
         """Put what is in the log into a part of its own.  A crash in between leaves both, which readers know."""
-        blocks, _, _ = read_log(self._log)
+        blocks = [block for block in read_log(self._log)[0] if block.number > self._number_in_files]
         if blocks:
             frame = pl.concat([pl.read_parquet(block.content) for block in blocks], how="diagonal")
             replace_file(
                 self.folder / PART.format(self.number), encoded(frame, Footer(self.number, self.instruments))
             )
+            self._number_in_files = self.number
         os.truncate(self._log, 0)
         self.rows_in_log = 0
 

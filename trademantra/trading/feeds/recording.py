@@ -174,17 +174,18 @@ class Recording:
         self._files: list[Path] = []
         self._blocks: list[LogBlock] = []
         self._instruments: dict[int, Instrument] = {}
+        self.number_in_files = 0
+        """Number of the last block that is in a file; those up to it that are still in the log were left by a crash."""
         finished = path if path.is_file() else path.with_name(f"{path.name}.parquet")
-        number = -1
         for file in (*([finished] if finished.is_file() else []), *(parts_of(path) if path.is_dir() else [])):
             footer = Footer.read(file, file)
-            if footer.number > number:
-                number = footer.number
+            if footer.number > self.number_in_files:
+                self.number_in_files = footer.number
                 self._files.append(file)
                 self._instruments |= footer.instruments
         if path.is_dir():
             blocks, _, self.lost_bytes = read_log(path / LOG)
-            self._blocks = [block for block in blocks if block.number > number]
+            self._blocks = [block for block in blocks if block.number > self.number_in_files]
             for block in self._blocks:
                 self._instruments |= Footer.read(block.content, path / LOG).instruments
         if not self._files and not self._blocks:
@@ -198,9 +199,7 @@ class Recording:
     @property
     def last_number(self) -> int:
         """Number of the last block."""
-        return (
-            self._blocks[-1].number if self._blocks else Footer.read(self._files[-1], self._files[-1]).number
-        )
+        return self._blocks[-1].number if self._blocks else self.number_in_files
 
     @property
     def instruments(self) -> Mapping[int, Instrument]:
