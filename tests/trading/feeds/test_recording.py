@@ -24,6 +24,7 @@ from tests.trading.feeds.tick_making import (
     index,
     share,
 )
+from trademantra.brokers.listings import Listing, Listings
 from trademantra.brokers.market import DepthLevel
 from trademantra.core.bar import Timeframe
 from trademantra.core.errors import BadInputError, NotFoundError
@@ -33,7 +34,7 @@ from trademantra.trading.feeds.events import RecordingStopped
 from trademantra.trading.feeds.hub_settings import TickSource
 from trademantra.trading.feeds.recorder import Recorder
 from trademantra.trading.feeds.recording import LOG, read_recording
-from trademantra.trading.feeds.replay import ReplayAdapter, price_events, replay
+from trademantra.trading.feeds.replay import ReplayAdapter, event_batches, replay
 from trademantra.trading.feeds.tick_hub import TickHub
 from trademantra.trading.feeds.ticks import InstrumentTable, TickBatch, batch_of
 
@@ -370,16 +371,22 @@ def test_live_and_replayed_ticks_give_the_same_bits(tmp_path):
     assert len({(each.instrument.key, each.timeframe) for each in bars}) == 8
 
 
-def test_the_simulated_exchange_gets_ticks_as_price_events():
-    table = table_of(NIFTY, RELIANCE)
+def test_the_simulated_exchange_gets_ticks_as_events():
+    table = table_of(share("UNLISTED"), NIFTY, RELIANCE)
+    listings = Listings.of(
+        [Listing("NSE", "RELIANCE", 738561, RELIANCE), Listing("NSE", "NIFTY 50", 256265, NIFTY)]
+    )
     batch = TickBatch.of(
-        [0, 1, 1, 1, 1], [OPENS] * 5, [100.0, 50.0, 51.0, 52.0, 53.0],
-        received_ns=[OPENS + number for number in range(5)], total=[-1, 1000, 1010, 5, 7],
-        quantity=[-1, 9, 9, 9, 9], open_interest=[-1, -1, -1, 40, -1],
+        [2, 1, 2, 0, 2, 2, 2], [OPENS] * 7, [50.0, 100.0, 51.0, 9.0, 52.0, 53.0, 0.0],
+        received_ns=[OPENS + number for number in range(7)], total=[1000, -1, 1010, 5, 5, 7, 8],
+        quantity=[9, 3, 9, 9, 9, 9, 9], open_interest=[-1, -1, -1, -1, 40, -1, -1],
     )  # fmt: skip
-    (events,) = price_events([batch], table, {RELIANCE: 738561})
-    assert [(each.token, each.at_ns - OPENS, each.close, each.volume, each.open_interest) for each in events] == [
-        (738561, 1, 50, 0, None), (738561, 2, 51, 10, None), (738561, 3, 52, 0, 40), (738561, 4, 53, 2, None),
-    ]  # fmt: skip
-    (traded,) = price_events([TickBatch.of([0], [OPENS], [1.0], quantity=[3])], table, {NIFTY: 1})
-    assert traded[0].volume == 3
+    later = TickBatch.of([2, 2], [OPENS] * 2, [54.0, 54.0], received_ns=[OPENS + 9] * 2, total=[20, 21])
+    first, second = event_batches([batch, later], table, listings)
+    first.check(2)
+    assert first.token_row.tolist() == [0, 1, 0, 0, 0]
+    assert (first.at_ns - OPENS).tolist() == [0, 1, 2, 4, 5]
+    assert first.close.tolist() == [50, 100, 51, 52, 53]
+    assert first.volume.tolist() == [0, 3, 10, 0, 2]
+    assert np.flatnonzero(~np.isnan(first.open_interest)).tolist() == [3]
+    assert second.volume.tolist() == [12, 1]  # since the last tick, also of one that was left out

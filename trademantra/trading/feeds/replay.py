@@ -7,8 +7,9 @@ from itertools import pairwise
 import numpy as np
 
 from trademantra.brokers.events import StreamState
+from trademantra.brokers.listings import Listings
 from trademantra.brokers.market import Quote, StreamMode
-from trademantra.brokers.paper.terms import PriceEvent
+from trademantra.brokers.paper.market import EventBatch
 from trademantra.core.bar import Timeframe
 from trademantra.core.instrument import Instrument
 from trademantra.core.time import ManualClock
@@ -66,40 +67,38 @@ async def replay(batches: Iterable[TickBatch], hub: TickHub, clock: ManualClock)
         await hub.turn()
 
 
-def price_events(
-    batches: Iterable[TickBatch], table: InstrumentTable, tokens: Mapping[Instrument, int]
-) -> Iterator[list[PriceEvent]]:
-    """The ticks of instruments that have a token as events of the simulated exchange, stamped with their arrival.
+def event_batches(
+    batches: Iterable[TickBatch], table: InstrumentTable, listings: Listings
+) -> Iterator[EventBatch]:
+    """Ticks as what the simulated exchange is fed, at the moments of their arrival.
 
     The volume of an event is what the day's total rose by since the instrument's last tick (0 for its first, and when
-    it falls), or its last quantity where the feed gives no total.
+    it falls), or its last quantity where the feed gives no total.  Ticks of instruments that are not listed, and
+    impossible prices, are left out.
     """
-    token_of = {row: tokens[table[row]] for row in range(len(table)) if table[row] in tokens}
-    totals: dict[int, float] = {}
+    rows = [listings.row_of_key(table[row].key) for row in range(len(table))]
+    listed = np.array([-1 if row is None else row for row in rows], np.int64)
+    totals = np.full(len(listed), np.nan)
     for batch in batches:
-        columns = (
-            batch.row,
-            batch.received_ns,
-            batch.price,
-            batch.total,
-            batch.quantity,
-            batch.open_interest,
+        volume = np.maximum(batch.quantity, 0.0)
+        told = np.flatnonzero(batch.total >= 0.0)
+        told = told[np.argsort(batch.row[told], kind="stable")]  # instrument by instrument, each in order
+        row, total = batch.row[told], batch.total[told]
+        before = np.concatenate([[np.nan], total[:-1]])
+        first = np.diff(row, prepend=-1) != 0
+        before[first] = totals[row[first]]
+        volume[told] = np.maximum(np.nan_to_num(total - before), 0.0)
+        totals[row] = total  # of several, the last
+        good = (listed[batch.row] >= 0) & (batch.price > 0.0) & (batch.price < np.inf)
+        price = batch.price[good]
+        interest = batch.open_interest[good]
+        yield EventBatch(
+            listed[batch.row[good]],
+            batch.received_ns[good],
+            price,
+            price,
+            price,
+            price,
+            volume[good],
+            np.where(interest >= 0.0, interest, np.nan),
         )
-        events = []
-        for row, at_ns, price, total, quantity, interest in zip(
-            *(each.tolist() for each in columns), strict=True
-        ):
-            token = token_of.get(row)
-            if token is None:
-                continue
-            if total >= 0:
-                volume = max(total - totals.get(row, total), 0.0)
-                totals[row] = total
-            else:
-                volume = max(quantity, 0.0)
-            events.append(
-                PriceEvent(
-                    token, at_ns, price, price, price, price, volume, interest if interest >= 0 else None
-                )
-            )
-        yield events
