@@ -1,0 +1,341 @@
+"""The risk gate: every order passes here before anything is written or sent (DESIGN section 3).
+
+The invariant that stands above all limits: **an order that reduces is always allowed**, also when its strategy is
+paused, its account stopped or everything killed.  An order reduces when it makes the |position| of its strategy,
+instrument and product smaller and would not cross zero, given all other orders that already work to that end.  An exit
+for more is cut to what is left to close.  An order that would close and then open the other side is an entry; when it is
+refused, the part that closes is allowed.
+
+For everything else: no sequence of allowed orders leads beyond a limit, counting all that works as if it filled on its
+worse side, at the prices known at that moment.  A later price can carry a book beyond; `watch` sees that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Protocol
+
+from trademantra.core.errors import NotFoundError
+from trademantra.core.order import Side
+from trademantra.trading.intents import OrderIntent, Purpose
+from trademantra.trading.risk.books import NOTHING, Book, Holding, Stop
+from trademantra.trading.risk.decisions import BreachRequest, Decision, Flatten, Outcome, PauseStrategy
+from trademantra.trading.risk.limits import (
+    BookLimits,
+    BreachAction,
+    EffectiveLimits,
+    NoPlan,
+    PlanLimits,
+    RiskLimits,
+    Scope,
+)
+from trademantra.trading.risk.rules.orders import ORDER_RULES
+from trademantra.trading.risk.rules.positions import INSTRUMENT_RULES, SECTOR_RULES
+from trademantra.trading.risk.rules.registry import BOOK_RULES
+from trademantra.trading.risk.rules.results import RESULT_RULES
+from trademantra.trading.risk.rules.rule import AnyRule, Asked, BookCheck, Breach, OrderCheck, ResultRule
+from trademantra.trading.risk.state import RiskState
+
+
+class EntryBlock(Protocol):
+    """What may block entries from outside the limits: the kill switch."""
+
+    def blocking(self, user_id: str, account_id: str, strategy_id: str, now_ns: int) -> str | None:
+        """Why entries are blocked, or None."""
+        ...
+
+
+@dataclass(slots=True)
+class _Bound:
+    """A rule with the limits and the book that it is asked for."""
+
+    rule: AnyRule
+    check: OrderCheck
+    book: Book
+    action: BreachAction
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A result rule.  `told`: its requests were handed out, and its breach has not passed since."""
+
+    rule: ResultRule
+    check: BookCheck
+    book: Book
+    action: BreachAction
+    told: bool = False
+
+
+@dataclass(slots=True)
+class _Account:
+    """The bound rules of one account, made when they are first needed."""
+
+    account_id: str
+    user_id: str
+    limits: EffectiveLimits
+    books: tuple[_Bound, ...]
+    watched: tuple[_Watched, ...]
+    orders: dict[str, tuple[_Bound, ...]] = field(default_factory=dict)
+    watched_strategies: dict[str, tuple[_Watched, ...]] = field(default_factory=dict)
+    instruments: dict[str, tuple[_Bound, ...]] = field(default_factory=dict)
+    sectors: dict[str, tuple[_Bound, ...]] = field(default_factory=dict)
+
+
+class RiskGate:
+    """Answers synchronously, in microseconds, from memory.  Limits are set before the first order of an account.
+
+    `plans` is asked when limits are set; the tighter of account's and plan's wins.
+    """
+
+    def __init__(self, state: RiskState, block: EntryBlock, plans: PlanLimits | None = None) -> None:
+        self.state = state
+        self._block = block
+        self._plans: PlanLimits = NoPlan() if plans is None else plans
+        self._accounts: dict[str, _Account] = {}
+
+    def set_limits(self, account_id: str, *owners: RiskLimits) -> None:
+        """Put the limits of an open account in force, at once, all together the tighter.
+
+        Live accounts in India pass `INDIA_LIVE_LIMITS` beside their own.  Errors: `NotFoundError` for an account that is
+        not open.
+        """
+        user_id = self.state.user_of(account_id)
+        limits = EffectiveLimits((*owners, self._plans.limits_of(user_id)))
+        account, user = self.state.book(Scope.ACCOUNT, account_id), self.state.book(Scope.USER, account_id)
+        self._accounts[account_id] = _Account(
+            account_id, user_id, limits,
+            (*_bound_book(limits, limits.account(), account), *_bound_book(limits, limits.user(), user)),
+            (*_watched(limits, limits.account(), account), *_watched(limits, limits.user(), user)),
+        )  # fmt: skip
+
+    def limits(self, account_id: str) -> EffectiveLimits:
+        """What is in force.  Errors: `NotFoundError` before `set_limits`."""
+        found = self._accounts.get(account_id)
+        if found is None:
+            raise NotFoundError(f"no limits are set for account {account_id!r}")
+        return found.limits
+
+    def check(self, intent: OrderIntent, now_ns: int) -> Decision:
+        """Allow, reduce or refuse.  Tell the state (`order_taken`) what was allowed before anything is awaited."""
+        account = self._accounts.get(intent.account_id)
+        if account is None:
+            return Decision(
+                Outcome.REFUSE, NOTHING, "no_limits", f"no limits are set for account {intent.account_id}; set them first"
+            )  # fmt: skip
+        holding = self.state.holding(
+            intent.account_id, intent.strategy_id, intent.instrument, intent.product, intent.sector
+        )
+        held = holding.held.quantity
+        free = NOTHING
+        if held and (held > 0) != (intent.side is Side.BUY):
+            free = holding.free_to_close()
+            if intent.quantity <= free:
+                return Decision(Outcome.ALLOW, intent.quantity)
+        if intent.purpose is Purpose.EXIT:
+            return self._cut_exit(intent, holding, free)
+        decision = self._check_entry(account, intent, holding, now_ns)
+        if free > decision.quantity:
+            return Decision(
+                Outcome.REDUCE, free, decision.rule, f"{decision.text}; the {free} that close are allowed",
+                decision.retry_ns, decision.requests,
+            )  # fmt: skip
+        return decision
+
+    def watch(self, now_ns: int) -> Sequence[BreachRequest]:
+        """What losses ask for since the last look: call it after prices and fills.  Each breach asks once."""
+        requests: list[BreachRequest] = []
+        for account in self._accounts.values():
+            for watched in account.watched:
+                requests += self._examined(watched, now_ns)[1]
+            for account_id, strategy_id in self.state.book(Scope.ACCOUNT, account.account_id).strategies:
+                if account_id == account.account_id:
+                    for watched in self._of_strategy(account, strategy_id):
+                        requests += self._examined(watched, now_ns)[1]
+        return requests
+
+    # -- entries
+
+    def _check_entry(self, account: _Account, intent: OrderIntent, holding: Holding, now_ns: int) -> Decision:
+        strategy_id = intent.strategy_id
+        killed = self._block.blocking(account.user_id, account.account_id, strategy_id, now_ns)
+        if killed is not None:
+            return Decision(Outcome.REFUSE, NOTHING, "killed", killed)
+        for book in holding.result_books:
+            if book.stops and (paused := book.stops.get("paused")) is not None:
+                return Decision(
+                    Outcome.REFUSE, NOTHING, "paused", f"{book} is paused: {paused.text}; release it first"
+                )
+        for watched_rules in (self._of_strategy(account, strategy_id), account.watched):
+            for watched in watched_rules:
+                breach, requests = self._examined(watched, now_ns)
+                if breach is not None:
+                    return Decision(
+                        Outcome.REFUSE, NOTHING, watched.rule.code, breach.text, breach.retry_ns, tuple(requests)
+                    )  # fmt: skip
+        asked = Asked(intent, intent.quantity, now_ns, self.state, holding.market, holding, NOTHING, NOTHING)
+        asked.resize(intent.quantity)
+        cut: tuple[str, str] | None = None
+        for bound_rules in (
+            self._of_orders(account, strategy_id),
+            account.books,
+            self._of_instrument(account, holding.instrument.key),
+            self._of_sector(account, holding),
+        ):
+            for bound in bound_rules:
+                breach = bound.check(asked)
+                if breach is None:
+                    continue
+                if bound.action is BreachAction.REDUCE and _cut(asked, breach, bound.check):
+                    cut = (bound.rule.code, f"{breach.text}; cut to {asked.quantity}")
+                    continue
+                return Decision(
+                    Outcome.REFUSE, NOTHING, bound.rule.code, breach.text, breach.retry_ns, _requests(bound, breach, intent)
+                )  # fmt: skip
+        if cut is None:
+            return Decision(Outcome.ALLOW, asked.quantity)
+        return Decision(Outcome.REDUCE, asked.quantity, *cut)
+
+    def _cut_exit(self, intent: OrderIntent, holding: Holding, free: Decimal) -> Decision:
+        held, key = holding.held.quantity, holding.instrument.key
+        if free > 0:
+            return Decision(
+                Outcome.REDUCE, free, "exit_beyond_held",
+                f"{intent.quantity} of {key} were to be closed, {free} are held and not yet being closed; cut to that",
+            )  # fmt: skip
+        if held and (held > 0) == (intent.side is Side.SELL):
+            covered = self.state.closing_orders(holding)
+            return Decision(
+                Outcome.REFUSE, NOTHING, "exit_covered",
+                f"orders that work already close all {abs(held)} of {key}; cancel or change one of them first",
+                covered_by=covered,
+            )  # fmt: skip
+        return Decision(
+            Outcome.REFUSE, NOTHING, "nothing_to_exit",
+            f"strategy {intent.strategy_id} holds nothing of {key} ({intent.product}) that a {intent.side} would close",
+        )  # fmt: skip
+
+    # -- what a book has become
+
+    def _examined(self, watched: _Watched, now_ns: int) -> tuple[Breach | None, Sequence[BreachRequest]]:
+        """The breach of a result rule, and what it asks for the first time that it is seen.
+
+        A stop holds until it is lifted, whatever the result does since.  One that was restored asks again: nobody knows
+        whether it was carried out.
+        """
+        rule, book = watched.rule, watched.book
+        stop = book.stops.get(rule.code)
+        if stop is not None:
+            breach: Breach | None = Breach(stop.text)
+        else:
+            breach = watched.check(now_ns)
+            if breach is None:
+                watched.told = False
+                return None, ()
+            if breach.unknown:
+                return breach, ()
+            if rule.stops:
+                book.stops[rule.code] = Stop(rule.code, breach.text, rule.for_the_day)
+        if watched.told or breach is None:
+            return breach, ()
+        watched.told = True
+        return breach, _book_requests(rule, watched.action, book, breach.text)
+
+    # -- binding, once for each name
+
+    def _of_strategy(self, account: _Account, strategy_id: str) -> tuple[_Watched, ...]:
+        found = account.watched_strategies.get(strategy_id)
+        if found is None:
+            book = self.state.book(Scope.STRATEGY, account.account_id, strategy_id)
+            found = _watched(account.limits, account.limits.strategy(strategy_id), book)
+            account.watched_strategies[strategy_id] = found
+        return found
+
+    def _of_orders(self, account: _Account, strategy_id: str) -> tuple[_Bound, ...]:
+        found = account.orders.get(strategy_id)
+        if found is None:
+            limits = account.limits
+            book = self.state.book(Scope.STRATEGY, account.account_id, strategy_id)
+            order_limits = limits.order(strategy_id)
+            found = account.orders[strategy_id] = (
+                *(
+                    _Bound(rule, check, book, limits.action(rule.code) or rule.default)
+                    for rule in ORDER_RULES
+                    if (check := rule.bind(order_limits)) is not None
+                ),
+                *_bound_book(limits, limits.strategy(strategy_id), book),
+            )
+        return found
+
+    def _of_instrument(self, account: _Account, key: str) -> tuple[_Bound, ...]:
+        found = account.instruments.get(key)
+        if found is None:
+            limits, book = account.limits, self.state.book(Scope.INSTRUMENT, account.account_id, key)
+            mine = limits.instrument(key)
+            found = account.instruments[key] = tuple(
+                _Bound(rule, check, book, limits.action(rule.code) or rule.default)
+                for rule in INSTRUMENT_RULES
+                if (check := rule.bind(mine, book)) is not None
+            )
+        return found
+
+    def _of_sector(self, account: _Account, holding: Holding) -> tuple[_Bound, ...]:
+        book = holding.sector_book
+        found = account.sectors.get(book.name)
+        if found is None:
+            limits, whole = account.limits, self.state.book(Scope.ACCOUNT, account.account_id)
+            mine = limits.sector(book.name)
+            found = account.sectors[book.name] = tuple(
+                _Bound(rule, check, book, limits.action(rule.code) or rule.default)
+                for rule in SECTOR_RULES
+                if (check := rule.bind(mine, book, whole)) is not None
+            )
+        return found
+
+
+def _bound_book(limits: EffectiveLimits, mine: BookLimits, book: Book) -> tuple[_Bound, ...]:
+    return tuple(
+        _Bound(rule, check, book, limits.action(rule.code) or rule.default)
+        for rule in BOOK_RULES
+        if (check := rule.bind(mine, book)) is not None
+    )
+
+
+def _watched(limits: EffectiveLimits, mine: BookLimits, book: Book) -> tuple[_Watched, ...]:
+    return tuple(
+        _Watched(rule, check, book, limits.action(rule.code) or rule.default)
+        for rule in RESULT_RULES
+        if (check := rule.bind(mine, book)) is not None
+    )
+
+
+def _cut(asked: Asked, breach: Breach, check: OrderCheck) -> bool:
+    """Make the order as small as the breach asks, in whole lots; False when nothing would be left."""
+    if breach.fits is None or breach.fits <= 0:
+        return False
+    lot = asked.intent.instrument.lot_size
+    quantity = min(breach.fits, asked.quantity) // lot * lot
+    if quantity <= 0:
+        return False
+    asked.resize(quantity)
+    return check(asked) is None
+
+
+def _requests(bound: _Bound, breach: Breach, intent: OrderIntent) -> tuple[BreachRequest, ...]:
+    """What a breach of an order's rule asks for.  A rule of the order alone concerns its strategy."""
+    if breach.unknown:
+        return ()
+    if bound.action is BreachAction.PAUSE_STRATEGY:
+        return (PauseStrategy(intent.account_id, intent.strategy_id, bound.rule.code, breach.text),)
+    if bound.action is BreachAction.FLATTEN:
+        return (
+            Flatten(bound.book.scope, bound.book.account_id, bound.book.name, bound.rule.code, breach.text),
+        )
+    return ()
+
+
+def _book_requests(rule: ResultRule, action: BreachAction, book: Book, text: str) -> Sequence[BreachRequest]:
+    if action is BreachAction.PAUSE_STRATEGY:
+        return [PauseStrategy(account, strategy, rule.code, text) for account, strategy in book.strategies]
+    if action is BreachAction.FLATTEN:
+        return [Flatten(book.scope, book.account_id, book.name, rule.code, text)]
+    return ()

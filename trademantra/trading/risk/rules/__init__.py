@@ -1,0 +1,1 @@
+"""The rules of the risk gate, by subject; `registry` lists them all."""

@@ -1,0 +1,429 @@
+"""What the risk gate knows of accounts, orders, positions and markets.  The desk tells it; it asks nobody.
+
+Invariants:
+- every sum of a book equals the sum over its holdings, after every event;
+- an order counts from `order_taken` on as if it were filled on its worse side, until `order_ended`;
+- what was filled counts also when the news comes after the order's end;
+- what nobody told is unknown (None, `unpriced`), never zero.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from trademantra.core.errors import InvalidValueError, NotFoundError
+from trademantra.core.instrument import Exchange, Instrument, Segment
+from trademantra.core.order import Product, Side
+from trademantra.trading.fills import Execution
+from trademantra.trading.intents import Purpose
+from trademantra.trading.positions import HeldPosition
+from trademantra.trading.risk.books import (
+    NOTHING,
+    Book,
+    BookKey,
+    BookRecord,
+    Holding,
+    HoldingKey,
+    Market,
+    Stop,
+)
+from trademantra.trading.risk.correlation import Correlations
+from trademantra.trading.risk.limits import Scope
+from trademantra.trading.risk.taken import Fingerprint, RiskOrder, Trade, Working
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    user_id: str
+    currency: str
+
+
+@dataclass(slots=True)
+class RiskState:
+    """All that the rules may ask.  One process, all its accounts."""
+
+    _accounts: dict[str, _Account] = field(default_factory=dict)
+    _books: dict[BookKey, Book] = field(default_factory=dict)
+    _markets: dict[str, Market] = field(default_factory=dict)
+    _holdings: dict[HoldingKey, Holding] = field(default_factory=dict)
+    _sectors: dict[str, str] = field(default_factory=dict)
+    _orders: dict[str, Working] = field(default_factory=dict)
+    _trades: dict[str, Trade] = field(default_factory=dict)
+    _looks: dict[Fingerprint, int] = field(default_factory=dict)
+    _halts: dict[Exchange, int | None] = field(default_factory=dict)
+    index_move_percent: Decimal | None = None
+    correlations: Correlations = field(default_factory=Correlations)
+
+    # -- accounts and books
+
+    def account_opened(self, account_id: str, user_id: str, currency: str = "INR") -> None:
+        """From now on orders may name this account.  Twice is once."""
+        told = _Account(user_id, currency)
+        if self._accounts.setdefault(account_id, told) != told:
+            raise InvalidValueError(f"account {account_id} is open already, for another user or currency")
+
+    def knows(self, account_id: str) -> bool:
+        return account_id in self._accounts
+
+    def user_of(self, account_id: str) -> str:
+        return self._account(account_id).user_id
+
+    def currency_of(self, account_id: str) -> str:
+        return self._account(account_id).currency
+
+    def accounts(self) -> Sequence[str]:
+        return list(self._accounts)
+
+    def book(self, scope: Scope, account_id: str, name: str = "") -> Book:
+        """The book of a strategy, instrument or sector by `name`; of the account, or of its user, without one."""
+        account = self._account(account_id)
+        if scope is Scope.ACCOUNT:
+            key: BookKey = (scope, account_id, account_id)
+        elif scope is Scope.USER:
+            key = (scope, account.currency, account.user_id)
+        else:
+            key = (scope, account_id, name)
+        found = self._books.get(key)
+        if found is None:
+            found = self._books[key] = Book(scope, account_id, key[2])
+        return found
+
+    def capital(self, account_id: str, amount: Decimal | None) -> None:
+        """Own money in an account; None: not known.  A user's is the sum of what is known of all accounts, or unknown."""
+        self.book(Scope.ACCOUNT, account_id).capital = amount
+        mine = self._account(account_id)
+        each = [
+            self.book(Scope.ACCOUNT, other).capital
+            for other, account in self._accounts.items()
+            if account == mine
+        ]
+        known = [one for one in each if one is not None]
+        self.book(Scope.USER, account_id).capital = sum(known, NOTHING) if len(known) == len(each) else None
+
+    def strategy_capital(self, account_id: str, strategy_id: str, amount: Decimal | None) -> None:
+        """What of the account's money a strategy may work with."""
+        self.book(Scope.STRATEGY, account_id, strategy_id).capital = amount
+
+    def pause(self, account_id: str, strategy_id: str, text: str) -> None:
+        """Refuse a strategy's entries until `release`."""
+        book = self.book(Scope.STRATEGY, account_id, strategy_id)
+        book.stops["paused"] = Stop("paused", text)
+
+    def release(self, scope: Scope, account_id: str, name: str, rule: str) -> bool:
+        """Lift a stop.  False when there was none.
+
+        Drawdown and profit lock count anew from the present result.  A loss of the day stays one: its stop comes back
+        at the next look, unless the limit was raised.
+        """
+        book = self.book(scope, account_id, name)
+        if rule == "drawdown" and rule in book.stops:
+            book.highest = book.result
+        if rule == "profit_lock" and rule in book.stops:
+            book.highest_today = book.result_today
+        return book.stops.pop(rule, None) is not None
+
+    # -- orders
+
+    def order_taken(self, order: RiskOrder) -> None:
+        """It will be sent, or may have been: call it in the same breath as `RiskGate.check`, before anything is awaited.
+
+        Errors: `InvalidValueError` for an order that is known.
+        """
+        if order.order_id in self._orders:
+            raise InvalidValueError(f"order {order.order_id} was taken before")
+        holding = self.holding(
+            order.account_id, order.strategy_id, order.instrument, order.product, order.sector
+        )
+        entry = order.purpose is Purpose.ENTRY and not (
+            holding.held.quantity * order.side.sign < 0 and order.quantity <= holding.free_to_close()
+        )
+        self._orders[order.order_id] = Working(order, holding, order.quantity)
+        if order.looks is not None:
+            self._looks[order.looks] = order.taken_ns
+        trade = self._trades.get(order.intent_id)
+        if trade is None and entry:
+            trade = self._trades[order.intent_id] = Trade()
+            for book in holding.result_books:
+                book.trades_today += 1
+        if trade is not None:
+            trade.live += 1
+        self._work(holding, order.side, order.quantity)
+        self.message_sent(
+            order.account_id, order.strategy_id, order.instrument.exchange, order.instrument.segment, order.taken_ns
+        )  # fmt: skip
+
+    def message_sent(
+        self, account_id: str, strategy_id: str, exchange: Exchange, segment: Segment, now_ns: int
+    ) -> None:
+        """A change or a cancel left too: they count towards the orders of a second (`order_taken` counts itself)."""
+        market = (exchange, segment)
+        self.book(Scope.STRATEGY, account_id, strategy_id).count_message(market, now_ns)
+        self.book(Scope.ACCOUNT, account_id).count_message(market, now_ns)
+        self.book(Scope.USER, account_id).count_message(market, now_ns)
+
+    def order_changed(self, order_id: str, quantity: Decimal) -> None:
+        """A working order's whole quantity is another now.  What is added must have passed the gate as an intent."""
+        working = self._working(order_id)
+        before = working.left
+        working.quantity = quantity
+        self._work(working.holding, working.order.side, working.left - before)
+
+    def order_ended(self, order_id: str) -> None:
+        """Filled, cancelled, rejected, expired, absent or never sent.  Twice is once."""
+        working = self._working(order_id)
+        if working.ended:
+            return
+        left = working.left
+        working.ended = True
+        self._work(working.holding, working.order.side, -left)
+        trade = self._trades.get(working.order.intent_id)
+        if trade is None:
+            return
+        trade.live -= 1
+        if not trade.live and not trade.filled:
+            del self._trades[working.order.intent_id]
+            for book in working.holding.result_books:
+                book.trades_today -= 1
+
+    def executed(self, execution: Execution, charges: Decimal = NOTHING) -> None:
+        """A fill, or a correction of one's value; also of an order that ended."""
+        working = self._working(execution.order_id)
+        holding, side = working.holding, working.order.side
+        before = working.left
+        working.filled += execution.quantity
+        trade = self._trades.get(working.order.intent_id)
+        if trade is not None and execution.quantity:
+            trade.filled = True
+        self._book_fill(holding, side, execution, charges)
+        self._work(holding, side, working.left - before)
+
+    def closing_orders(self, holding: Holding) -> tuple[str, ...]:
+        """Working orders on the side that makes a position smaller."""
+        side = Side.SELL if holding.held.quantity > 0 else Side.BUY
+        return tuple(
+            name
+            for name, each in self._orders.items()
+            if each.holding is holding and each.order.side is side and each.left
+        )
+
+    # -- positions
+
+    def holding(
+        self, account_id: str, strategy_id: str, instrument: Instrument, product: Product, sector: str = ""
+    ) -> Holding:
+        """What a strategy holds of an instrument; a new one is flat.  Its sector is the first that was told."""
+        key = (account_id, strategy_id, instrument.key, product)
+        found = self._holdings.get(key)
+        if found is None:
+            found = self._holdings[key] = self._new_holding(key, instrument, sector)
+        return found
+
+    def held(
+        self, account_id: str, strategy_id: str, instrument_key: str, product: Product
+    ) -> Holding | None:
+        return self._holdings.get((account_id, strategy_id, instrument_key, product))
+
+    def sector_told(self, instrument_key: str, sector: str) -> None:
+        """The sector of an instrument, for orders that do not name it.  Counts from its next new holding on."""
+        self._sectors[instrument_key] = sector
+
+    def sector_of(self, instrument_key: str, asked: str) -> str:
+        """The first that was told is the one: a strategy cannot move an instrument from sector to sector."""
+        return self._sectors.get(instrument_key) or asked
+
+    def restore_position(
+        self, account_id: str, strategy_id: str, instrument: Instrument, product: Product, position: HeldPosition,
+        *, sector: str = "", opening_unrealised: Decimal | None = None,
+    ) -> None:  # fmt: skip
+        """A position that was there before a restart, or that the desk did not make.
+
+        `opening_unrealised` is its open result at the day's start (0 for one opened today); None: the first price told
+        is taken for the day's start.
+        """
+        holding = self.holding(account_id, strategy_id, instrument, product, sector)
+        holding.held = position
+        holding.trip_start = position.realised - position.charges
+        self._rebase(holding, opening_unrealised if position.quantity else NOTHING)
+        self._refresh(holding)
+
+    def restore_book(self, scope: Scope, account_id: str, name: str, record: BookRecord) -> None:
+        book = self.book(scope, account_id, name)
+        book.realised, book.earlier = record.realised_today, record.earlier
+        book.highest, book.highest_today = record.highest, record.highest_today
+        book.trades_today, book.losses_in_row = record.trades_today, record.losses_in_row
+        book.last_loss_ns = record.last_loss_ns
+        book.stops = {stop.rule: stop for stop in record.stops}
+
+    def record(self, scope: Scope, account_id: str, name: str = "") -> BookRecord:
+        """What `restore_book` takes back."""
+        book = self.book(scope, account_id, name)
+        return BookRecord(
+            realised_today=book.realised, earlier=book.earlier, highest=book.highest,
+            highest_today=book.highest_today, trades_today=book.trades_today, losses_in_row=book.losses_in_row,
+            last_loss_ns=book.last_loss_ns, stops=tuple(book.stops.values()),
+        )  # fmt: skip
+
+    # -- markets
+
+    def market(self, instrument_key: str) -> Market:
+        found = self._markets.get(instrument_key)
+        if found is None:
+            found = self._markets[instrument_key] = Market()
+        return found
+
+    def price(self, instrument_key: str, price: Decimal, at_ns: int) -> None:
+        """The last price.  One that is older than the known one is left out; the same one again says that it lives."""
+        market = self.market(instrument_key)
+        if market.price is not None and at_ns < market.price_ns:
+            return
+        if not price > 0:
+            raise InvalidValueError(f"{instrument_key}: a price must be positive, got {price}")
+        moved = price != market.price
+        market.hear(price, at_ns)
+        if moved:
+            for holding in market.holdings:
+                if holding.worst:
+                    self._refresh(holding)
+
+    def price_lost(self, instrument_key: str) -> None:
+        """The feed went silent or was cut: the price is not known any more."""
+        market = self.market(instrument_key)
+        market.price = None
+        for holding in market.holdings:
+            self._refresh(holding)
+
+    def band(self, instrument_key: str, lower: Decimal, upper: Decimal) -> None:
+        """The lowest and the highest price that the exchange takes today (the broker's quote carries them)."""
+        self.market(instrument_key).band = (lower, upper)
+
+    def returns(self, instrument_key: str, values: Sequence[float]) -> None:
+        """Daily returns, oldest first, the newest of all instruments of the same day."""
+        self.correlations.tell(instrument_key, values)
+
+    def index_moved(self, percent: Decimal | None) -> None:
+        """NIFTY 50 or SENSEX against its previous close, the larger move of both, signed; None: not known."""
+        self.index_move_percent = percent
+
+    def market_halted(self, exchange: Exchange, until_ns: int | None) -> None:
+        """Trading stopped until then; None: for the rest of the day."""
+        self._halts[exchange] = until_ns
+
+    def market_resumed(self, exchange: Exchange) -> None:
+        self._halts.pop(exchange, None)
+
+    def halt(self, exchange: Exchange, now_ns: int) -> tuple[int | None] | None:
+        """The end of a halt that is on now, or None when trading goes on."""
+        if exchange not in self._halts:
+            return None
+        until_ns = self._halts[exchange]
+        return (until_ns,) if until_ns is None or now_ns < until_ns else None
+
+    def last_alike(self, intent_looks: Fingerprint) -> int | None:
+        """When an intent that looks the same was last taken."""
+        return self._looks.get(intent_looks)
+
+    def day_rolled(self) -> None:
+        """A new trading day: results, trades and stops of the day begin anew; positions and working orders stay."""
+        for book in self._books.values():
+            book.earlier += book.result_today
+            book.realised = book.highest_today = NOTHING
+            book.trades_today = book.losses_in_row = 0
+            book.stops = {rule: stop for rule, stop in book.stops.items() if not stop.for_the_day}
+        for holding in self._holdings.values():
+            priced = holding.market.last is not None or not holding.worst
+            self._rebase(holding, holding.unrealised if priced else None)
+        self._orders = {name: each for name, each in self._orders.items() if not each.ended}
+        self._trades.clear()
+        self._looks.clear()
+        self._halts.clear()
+        self.index_move_percent = None
+
+    # -- inside
+
+    def _account(self, account_id: str) -> _Account:
+        found = self._accounts.get(account_id)
+        if found is None:
+            raise NotFoundError(f"the risk gate does not know account {account_id!r}", hint="open it first")
+        return found
+
+    def _working(self, order_id: str) -> Working:
+        found = self._orders.get(order_id)
+        if found is None:
+            raise NotFoundError(f"the risk gate does not know order {order_id!r}")
+        return found
+
+    def _new_holding(self, key: HoldingKey, instrument: Instrument, sector: str) -> Holding:
+        account_id, strategy_id = key[0], key[1]
+        sector = self.sector_of(instrument.key, sector)
+        if sector:
+            self._sectors[instrument.key] = sector
+        results = (
+            self.book(Scope.STRATEGY, account_id, strategy_id),
+            self.book(Scope.ACCOUNT, account_id),
+            self.book(Scope.USER, account_id),
+        )
+        for book in results:
+            book.strategies[account_id, strategy_id] = None
+        mine = self.book(Scope.INSTRUMENT, account_id, instrument.key)
+        sectors = self.book(Scope.SECTOR, account_id, sector)
+        books = (*results, mine, sectors)
+        made = Holding(key, instrument, self.market(instrument.key), books, mine, sectors, results)
+        made.market.holdings.append(made)
+        return made
+
+    def _work(self, holding: Holding, side: Side, quantity: Decimal) -> None:
+        if side is Side.BUY:
+            holding.buying += quantity
+        else:
+            holding.selling += quantity
+        self._refresh(holding)
+
+    def _book_fill(self, holding: Holding, side: Side, execution: Execution, charges: Decimal) -> None:
+        held = holding.held
+        before, earned = held.quantity, held.realised - held.charges
+        held.book(side, execution, holding.instrument.multiplier, charges)
+        result = held.realised - held.charges
+        for book in holding.result_books:
+            book.realised += result - earned
+        if before and before * held.quantity <= 0:  # a trade is closed
+            lost = result < holding.trip_start
+            for book in holding.result_books:
+                book.losses_in_row = book.losses_in_row + 1 if lost else 0
+                book.last_loss_ns = execution.at_ns if lost else book.last_loss_ns
+            holding.trip_start = result
+        elif not before:
+            holding.trip_start = earned
+        self._refresh(holding)
+
+    def _rebase(self, holding: Holding, base: Decimal | None) -> None:
+        old, new = holding.base or NOTHING, base or NOTHING
+        holding.base = base
+        for book in holding.result_books:
+            book.base += new - old
+
+    def _refresh(self, holding: Holding) -> None:
+        """Bring the sums of a holding's books up to its present quantities and price."""
+        price = holding.market.price
+        worst, exposure = holding.at_worst(holding.buying, holding.selling, price)
+        unpriced = price is None and worst > 0
+        unrealised = NOTHING
+        if (last := holding.market.last) is not None:
+            unrealised = holding.held.unrealised(last, holding.instrument.multiplier)
+            if holding.base is None:
+                self._rebase(holding, unrealised)
+        grown, gained = exposure - holding.exposure, unrealised - holding.unrealised
+        unknown = unpriced - holding.unpriced
+        opened = (worst > 0) - (holding.worst > 0)
+        holding.instrument_book.quantity += worst - holding.worst
+        for book in holding.books:
+            book.exposure += grown
+            book.unrealised += gained
+            book.unpriced += unknown
+            if opened > 0:
+                book.open[holding] = None
+            elif opened < 0:
+                del book.open[holding]
+        holding.worst, holding.exposure, holding.unrealised = worst, exposure, unrealised
+        holding.unpriced = unpriced
+        for book in holding.result_books:
+            book.mark_highest()

@@ -1,0 +1,71 @@
+"""Orders as the limits see them: what was asked for, what of it may still fill."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trademantra.core.instrument import Instrument
+from trademantra.core.order import OrderType, Product, Side
+from trademantra.trading.intents import OrderIntent, Purpose
+from trademantra.trading.risk.books import NOTHING, Holding
+
+Fingerprint = tuple[
+    str, str, str, Product, Side, Decimal, OrderType, Decimal | None, Decimal | None
+]  # what makes two intents look the same
+
+
+def fingerprint(intent: OrderIntent) -> Fingerprint:
+    return (
+        intent.account_id, intent.strategy_id, intent.instrument.key, intent.product, intent.side, intent.quantity,
+        intent.order_type, intent.price, intent.trigger_price,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskOrder:
+    """An order that may fill, as far as limits care.  `looks` is None for one that was restored."""
+
+    order_id: str
+    intent_id: str
+    account_id: str
+    strategy_id: str
+    instrument: Instrument
+    side: Side
+    quantity: Decimal
+    product: Product
+    purpose: Purpose
+    taken_ns: int
+    sector: str = ""
+    looks: Fingerprint | None = None
+
+    @classmethod
+    def of(
+        cls, intent: OrderIntent, order_id: str, now_ns: int, quantity: Decimal | None = None
+    ) -> "RiskOrder":
+        """One part of an intent that the gate let pass; `quantity` where it is not the whole."""
+        return cls(
+            order_id=order_id, intent_id=intent.intent_id, account_id=intent.account_id,
+            strategy_id=intent.strategy_id, instrument=intent.instrument, side=intent.side,
+            quantity=intent.quantity if quantity is None else quantity, product=intent.product,
+            purpose=intent.purpose, taken_ns=now_ns, sector=intent.sector, looks=fingerprint(intent),
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Working:
+    order: RiskOrder
+    holding: Holding
+    quantity: Decimal
+    filled: Decimal = NOTHING
+    ended: bool = False
+
+    @property
+    def left(self) -> Decimal:
+        return NOTHING if self.ended else max(NOTHING, self.quantity - self.filled)
+
+
+@dataclass(slots=True)
+class Trade:
+    """An entry that counts as a trade of the day, while one of its orders filled or still may."""
+
+    live: int = 0
+    filled: bool = False
