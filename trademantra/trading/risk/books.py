@@ -23,6 +23,11 @@ BookKey = tuple[Scope, str, str]
 """Scope, account (for users: currency), name within it."""
 
 
+def route_of(exchange: Exchange, segment: Segment) -> str:
+    """What an order limit per second is counted for, as a text: it is hashed at every check."""
+    return f"{exchange}:{segment}"
+
+
 @dataclass(slots=True)
 class Market:
     """What is known of an instrument's market.  None is unknown.
@@ -98,7 +103,7 @@ class Book:
     capital: Decimal | None = None
     stops: dict[str, Stop] = field(default_factory=dict)
     strategies: "dict[tuple[str, str], None]" = field(default_factory=dict)
-    _sent: dict[tuple[Exchange, Segment], tuple[int, int]] = field(default_factory=dict)
+    _sent: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def result_today(self) -> Decimal:
@@ -117,13 +122,13 @@ class Book:
         self.highest_today = max(self.highest_today, today)
         self.highest = max(self.highest, self.earlier + today)
 
-    def sent_in_second(self, market: tuple[Exchange, Segment], now_ns: int) -> int:
-        """Messages of this calendar second."""
-        second, count = self._sent.get(market, (0, 0))
+    def sent_in_second(self, route: str, now_ns: int) -> int:
+        """Messages of this calendar second on a route (`route_of`)."""
+        second, count = self._sent.get(route, (0, 0))
         return count if second == now_ns // NANOSECONDS_PER_SECOND else 0
 
-    def count_message(self, market: tuple[Exchange, Segment], now_ns: int) -> None:
-        self._sent[market] = (now_ns // NANOSECONDS_PER_SECOND, self.sent_in_second(market, now_ns) + 1)
+    def count_message(self, route: str, now_ns: int) -> None:
+        self._sent[route] = (now_ns // NANOSECONDS_PER_SECOND, self.sent_in_second(route, now_ns) + 1)
 
     def __str__(self) -> str:
         return f"{self.scope} {self.name}"
@@ -153,6 +158,8 @@ class Holding:
 
     key: HoldingKey
     instrument: Instrument
+    instrument_key: str
+    route: str
     market: Market
     books: tuple[Book, ...]
     instrument_book: Book

@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from trademantra.core.errors import NotFoundError
+from trademantra.core.instrument import Instrument
 from trademantra.core.order import Side
 from trademantra.trading.intents import OrderIntent, Purpose
 from trademantra.trading.risk.books import NOTHING, Book, Holding, Stop
@@ -153,6 +154,20 @@ class RiskGate:
                         requests += self._examined(watched, now_ns)[1]
         return requests
 
+    def rules_in_force(
+        self, account_id: str, strategy_id: str, instrument: Instrument, sector: str = ""
+    ) -> Sequence[tuple[str, Book, BreachAction]]:
+        """What an entry would have to pass, beside the kill switch and pauses: rule code, whose book, what a breach does."""
+        account = self._accounts.get(account_id)
+        if account is None:
+            raise NotFoundError(f"no limits are set for account {account_id!r}")
+        book = self.state.book(Scope.SECTOR, account_id, self.state.sector_of(instrument.key, sector))
+        bound: Sequence[_Bound | _Watched] = [
+            *self._of_strategy(account, strategy_id), *account.watched, *self._of_orders(account, strategy_id),
+            *account.books, *self._of_instrument(account, instrument.key), *self._of_sector(account, book),
+        ]  # fmt: skip
+        return [(each.rule.code, each.book, each.action) for each in bound]
+
     # -- entries
 
     def _check_entry(self, account: _Account, intent: OrderIntent, holding: Holding, now_ns: int) -> Decision:
@@ -167,6 +182,9 @@ class RiskGate:
                 )
         for watched_rules in (self._of_strategy(account, strategy_id), account.watched):
             for watched in watched_rules:
+                if not watched.book.stops and watched.check(now_ns) is None:
+                    watched.told = False
+                    continue
                 breach, requests = self._examined(watched, now_ns)
                 if breach is not None:
                     return Decision(
@@ -179,7 +197,7 @@ class RiskGate:
             self._of_orders(account, strategy_id),
             account.books,
             self._of_instrument(account, holding.instrument.key),
-            self._of_sector(account, holding),
+            self._of_sector(account, holding.sector_book),
         ):
             for bound in bound_rules:
                 breach = bound.check(asked)
@@ -278,8 +296,7 @@ class RiskGate:
             )
         return found
 
-    def _of_sector(self, account: _Account, holding: Holding) -> tuple[_Bound, ...]:
-        book = holding.sector_book
+    def _of_sector(self, account: _Account, book: Book) -> tuple[_Bound, ...]:
         found = account.sectors.get(book.name)
         if found is None:
             limits, whole = account.limits, self.state.book(Scope.ACCOUNT, account.account_id)

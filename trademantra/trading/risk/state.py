@@ -26,6 +26,7 @@ from trademantra.trading.risk.books import (
     HoldingKey,
     Market,
     Stop,
+    route_of,
 )
 from trademantra.trading.risk.correlation import Correlations
 from trademantra.trading.risk.limits import Scope
@@ -143,23 +144,21 @@ class RiskState:
         trade = self._trades.get(order.intent_id)
         if trade is None and entry:
             trade = self._trades[order.intent_id] = Trade()
-            for book in holding.result_books:
-                book.trades_today += 1
         if trade is not None:
             trade.live += 1
+            _count(trade, holding)
         self._work(holding, order.side, order.quantity)
-        self.message_sent(
-            order.account_id, order.strategy_id, order.instrument.exchange, order.instrument.segment, order.taken_ns
-        )  # fmt: skip
+        for book in holding.result_books:
+            book.count_message(holding.route, order.taken_ns)
 
     def message_sent(
         self, account_id: str, strategy_id: str, exchange: Exchange, segment: Segment, now_ns: int
     ) -> None:
         """A change or a cancel left too: they count towards the orders of a second (`order_taken` counts itself)."""
-        market = (exchange, segment)
-        self.book(Scope.STRATEGY, account_id, strategy_id).count_message(market, now_ns)
-        self.book(Scope.ACCOUNT, account_id).count_message(market, now_ns)
-        self.book(Scope.USER, account_id).count_message(market, now_ns)
+        route = route_of(exchange, segment)
+        self.book(Scope.STRATEGY, account_id, strategy_id).count_message(route, now_ns)
+        self.book(Scope.ACCOUNT, account_id).count_message(route, now_ns)
+        self.book(Scope.USER, account_id).count_message(route, now_ns)
 
     def order_changed(self, order_id: str, quantity: Decimal) -> None:
         """A working order's whole quantity is another now.  What is added must have passed the gate as an intent."""
@@ -181,7 +180,7 @@ class RiskState:
             return
         trade.live -= 1
         if not trade.live and not trade.filled:
-            del self._trades[working.order.intent_id]
+            trade.counted = False
             for book in working.holding.result_books:
                 book.trades_today -= 1
 
@@ -194,6 +193,7 @@ class RiskState:
         trade = self._trades.get(working.order.intent_id)
         if trade is not None and execution.quantity:
             trade.filled = True
+            _count(trade, holding)  # it may have ended before the news of its fill came
         self._book_fill(holding, side, execution, charges)
         self._work(holding, side, working.left - before)
 
@@ -367,7 +367,10 @@ class RiskState:
         mine = self.book(Scope.INSTRUMENT, account_id, instrument.key)
         sectors = self.book(Scope.SECTOR, account_id, sector)
         books = (*results, mine, sectors)
-        made = Holding(key, instrument, self.market(instrument.key), books, mine, sectors, results)
+        made = Holding(
+            key, instrument, instrument.key, route_of(instrument.exchange, instrument.segment),
+            self.market(instrument.key), books, mine, sectors, results,
+        )  # fmt: skip
         made.market.holdings.append(made)
         return made
 
@@ -427,3 +430,11 @@ class RiskState:
         holding.unpriced = unpriced
         for book in holding.result_books:
             book.mark_highest()
+
+
+def _count(trade: Trade, holding: Holding) -> None:
+    if trade.counted:
+        return
+    trade.counted = True
+    for book in holding.result_books:
+        book.trades_today += 1

@@ -13,9 +13,9 @@ Fingerprint = tuple[
 ]  # what makes two intents look the same
 
 
-def fingerprint(intent: OrderIntent) -> Fingerprint:
+def fingerprint(intent: OrderIntent, key: str) -> Fingerprint:
     return (
-        intent.account_id, intent.strategy_id, intent.instrument.key, intent.product, intent.side, intent.quantity,
+        intent.account_id, intent.strategy_id, key, intent.product, intent.side, intent.quantity,
         intent.order_type, intent.price, intent.trigger_price,
     )  # fmt: skip
 
@@ -46,7 +46,7 @@ class RiskOrder:
             order_id=order_id, intent_id=intent.intent_id, account_id=intent.account_id,
             strategy_id=intent.strategy_id, instrument=intent.instrument, side=intent.side,
             quantity=intent.quantity if quantity is None else quantity, product=intent.product,
-            purpose=intent.purpose, taken_ns=now_ns, sector=intent.sector, looks=fingerprint(intent),
+            purpose=intent.purpose, taken_ns=now_ns, sector=intent.sector, looks=fingerprint(intent, intent.instrument.key),
         )  # fmt: skip
 
 
@@ -65,7 +65,8 @@ class Working:
 
 @dataclass(slots=True)
 class Trade:
-    """An entry that counts as a trade of the day, while one of its orders filled or still may."""
+    """An entry; it counts as a trade of the day while one of its orders filled or still may."""
 
     live: int = 0
     filled: bool = False
+    counted: bool = False

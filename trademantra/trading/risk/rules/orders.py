@@ -149,7 +149,7 @@ def _duplicate(limits: OrderLimits) -> OrderCheck | None:
     window = int(seconds * NANOSECONDS_PER_SECOND)
 
     def check(asked: Asked) -> Breach | None:
-        before = asked.state.last_alike(fingerprint(asked.intent))
+        before = asked.state.last_alike(fingerprint(asked.intent, asked.holding.instrument_key))
         if before is None or asked.now_ns - before >= window:
             return None
         return Breach(

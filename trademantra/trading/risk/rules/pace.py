@@ -28,12 +28,11 @@ def _orders_per_second(limits: BookLimits, book: Book) -> OrderCheck | None:
         return None
 
     def check(asked: Asked) -> Breach | None:
-        instrument = asked.intent.instrument
-        sent = book.sent_in_second((instrument.exchange, instrument.segment), asked.now_ns)
+        sent = book.sent_in_second(asked.holding.route, asked.now_ns)
         if sent < limit:
             return None
         return Breach(
-            f"{book} sent {sent} orders, changes and cancels to {instrument.exchange} {instrument.segment} in this second, "
+            f"{book} sent {sent} orders, changes and cancels to {asked.holding.route} in this second, "
             f"max_orders_per_second is {limit}; send it in the next",
             retry_ns=(asked.now_ns // NANOSECONDS_PER_SECOND + 1) * NANOSECONDS_PER_SECOND,
         )

@@ -58,11 +58,12 @@ def _leverage(limits: BookLimits, book: Book) -> OrderCheck | None:
     limit = limits.max_leverage
     if limit is None:
         return None
+    name = f"max_leverage {amount(limit)}"
 
     def check(asked: Asked) -> Breach | None:
         if book.capital is None:
             return Breach(f"the capital of {book} is not known, which max_leverage needs", unknown=True)
-        return _beyond(asked, book, f"max_leverage {amount(limit)}", limit * book.capital)
+        return _beyond(asked, book, name, limit * book.capital)
 
     return check
 
@@ -89,11 +90,11 @@ def _correlated(limits: BookLimits, book: Book) -> OrderCheck | None:
     threshold = float(limits.correlation_from or DEFAULT_CORRELATION)
 
     def check(asked: Asked) -> Breach | None:
-        mine, between = asked.intent.instrument.key, asked.state.correlations.between
+        mine, between = asked.holding.instrument_key, asked.state.correlations.between
         long = asked.intent.side is Side.BUY
         alike = 0
         for holding in book.open:
-            theirs = holding.instrument.key
+            theirs = holding.instrument_key
             if theirs == mine:
                 continue
             correlation = between(mine, theirs)
@@ -174,13 +175,14 @@ def _sector_percent(limits: SectorLimits, sector: Book, account: Book) -> OrderC
     limit = limits.max_sector_percent
     if limit is None:
         return None
+    name = f"max_sector_percent {amount(limit)}"
 
     def check(asked: Asked) -> Breach | None:
         if account.capital is None:
             return Breach(
                 f"the capital of {account} is not known, which max_sector_percent needs", unknown=True
             )
-        return _beyond(asked, sector, f"max_sector_percent {amount(limit)}", account.capital * limit / 100)
+        return _beyond(asked, sector, name, account.capital * limit / 100)
 
     return check
 
