@@ -83,6 +83,16 @@ def test_releasing_one_scope_leaves_the_others(tmp_path):
     assert not blocked(switch, account="a2")
 
 
+def test_a_kill_can_become_one_that_flattens(tmp_path):
+    switch = KillSwitch(tmp_path, NOON)
+    switch.engage(ALL, now_ns=NOON, **BY)
+    switch.poll(NOON)
+    switch.engage(ALL, now_ns=NOON, flatten=True, **BY)
+    assert [kill.flatten for kill in switch.poll(NOON)] == [True]
+    switch.engage(ALL, now_ns=NOON, **BY)  # and does not lose it again
+    assert [kill.flatten for kill in restarted(tmp_path).poll(LATER)] == [True]
+
+
 @pytest.mark.parametrize("name", ["", "a1"])
 def test_a_kill_names_what_it_must(tmp_path, name):
     with pytest.raises(InvalidValueError):
@@ -216,6 +226,26 @@ def test_damage_is_released_with_a_name_and_keeps_what_is_known(tmp_path, name):
     assert blocked(restarted(tmp_path), strategy="s7")  # and what it could not save before is saved now
 
 
+@pytest.mark.parametrize("name", [STATE_NAME, AUDIT_NAME])
+def test_a_repair_that_is_cut_short_leaves_everything_killed(tmp_path, monkeypatch, name):
+    engaged(tmp_path)
+    (tmp_path / name).unlink() if name == STATE_NAME else flip(tmp_path / name, 60)
+    switch = restarted(tmp_path)
+
+    def cut_short(*_):
+        raise OSError("the machine stops here")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AuditLog, "append", cut_short)
+        with pytest.raises(KillNotSavedError):
+            switch.release(ALL, now_ns=LATER, **BY)
+    assert blocked(switch, account="a2")
+    again = restarted(tmp_path)
+    assert blocked(again, account="a2")
+    again.release(ALL, now_ns=LATER, **BY)
+    assert not blocked(restarted(tmp_path), account="a2")
+
+
 def test_damage_that_passes_by_itself_releases_nothing(tmp_path):
     switch = engaged(tmp_path)
     path, content = tmp_path / STATE_NAME, (tmp_path / STATE_NAME).read_bytes()
@@ -243,6 +273,18 @@ def test_a_disk_that_takes_nothing_does_not_stop_a_kill(tmp_path):
     switch.poll(LATER)
     assert not switch.unsaved_reason
     assert blocked(restarted(tmp_path))
+
+
+def test_a_kill_that_was_never_saved_can_be_released(tmp_path):
+    switch = KillSwitch(tmp_path, NOON)
+    (tmp_path / "kill.lock").mkdir()
+    with pytest.raises(KillNotSavedError):
+        switch.engage(ALL, now_ns=NOON, **BY)
+    (tmp_path / "kill.lock").rmdir()
+    switch.release(ALL, now_ns=NOON, **BY)
+    assert not blocked(switch)
+    switch.poll(LATER)
+    assert not blocked(restarted(tmp_path))
 
 
 # -- two processes, and crashes
@@ -340,6 +382,23 @@ def test_the_dead_man_timer(tmp_path):
     assert not blocked(restarted(tmp_path, NOON + 900 * SECOND), now=NOON + 9000 * SECOND)
     with pytest.raises(InvalidValueError):
         again.arm(SECOND - 1, now_ns=NOON, **BY)
+
+
+def test_a_release_by_another_process_starts_the_timer_anew(tmp_path):
+    desk = KillSwitch(tmp_path, NOON)
+    desk.arm(60 * SECOND, now_ns=NOON, **BY)
+    desk.poll(NOON + 61 * SECOND)
+    restarted(tmp_path, NOON + 70 * SECOND).release(ALL, now_ns=NOON + 70 * SECOND, **BY)
+    assert not blocked(desk, now=NOON + 71 * SECOND)
+    assert not blocked(desk, now=NOON + 130 * SECOND)
+    assert blocked(desk, now=NOON + 140 * SECOND)
+
+
+def test_one_process_cannot_take_back_that_another_flattens(tmp_path):
+    desk, command = KillSwitch(tmp_path, NOON), KillSwitch(tmp_path, NOON)
+    command.engage(ALL, now_ns=NOON, flatten=True, **BY)
+    desk.engage(ALL, now_ns=NOON, **BY)
+    assert [kill.flatten for kill in restarted(tmp_path).poll(LATER)] == [True]
 
 
 # -- audit

@@ -6,12 +6,17 @@ from decimal import Decimal
 import pytest
 
 from tests.trading.risk.scene import CALL, INFY, NOON, SBIN, SECOND, TCS, Scene, exact, share
+from trademantra.core.errors import InvalidValueError, NotFoundError
 from trademantra.core.instrument import Exchange, Segment
-from trademantra.core.order import Product, Side
+from trademantra.core.order import Order, OrderStatus, OrderType, Product, Side
+from trademantra.trading.fills import OrderFills
+from trademantra.trading.intents import Purpose
+from trademantra.trading.orders import ManagedOrder
 from trademantra.trading.positions import HeldPosition
 from trademantra.trading.risk.decisions import Flatten, Outcome, PauseStrategy
 from trademantra.trading.risk.limits import Scope
 from trademantra.trading.risk.rules.registry import ALL_RULES
+from trademantra.trading.risk.taken import RiskOrder
 
 BUY, SELL = Side.BUY, Side.SELL
 BOOK_SCOPES = ("strategy", "account", "user")
@@ -482,6 +487,25 @@ def test_reduce_cuts_to_what_fits_in_lots():
     assert scene.ask(BUY, 325, CALL).outcome is Outcome.REFUSE
 
 
+def test_an_order_is_not_cut_where_its_other_side_is_too_large_already():
+    scene = Scene({"instrument": {"max_position_quantity": 50}, "actions": {"position_quantity": "reduce"}})
+    scene.state.order_taken(RiskOrder.of(scene.intent(SELL, 100), "o1", NOON))  # of before the limit
+    assert scene.ask(BUY, 10).outcome is Outcome.REFUSE
+
+
+def test_an_older_price_changes_nothing():
+    scene = Scene({"order": {"max_price_age_seconds": 1, "max_order_value": 1000}})
+    scene.state.price(TCS.key, Decimal(50), NOON - 1)
+    assert verdict(scene, BUY, 11) == "order_value"
+
+
+def test_the_first_sector_that_is_named_stays():
+    scene = Scene({"sector": {"max_sector_exposure": 2000}})
+    scene.hold(40, INFY, sector="IT")
+    scene.ask(BUY, 1, sector="IT")
+    assert verdict(scene, BUY, 1, strategy="s2", sector="ELSEWHERE") == "sector_exposure"
+
+
 def test_pause_and_flatten_are_asked_of_the_desk():
     scene = Scene({"order": {"max_order_quantity": 10}, "instrument": {"max_position_quantity": 10},
                    "actions": {"order_quantity": "pause_strategy", "position_quantity": "flatten"}})  # fmt: skip
@@ -514,7 +538,46 @@ def test_a_paused_strategy_waits_for_its_release():
 
 def test_without_limits_nothing_enters():
     scene = Scene({})
-    assert verdict(scene, account="nobody") == "no_limits"
+    assert verdict(scene, account="nobody") == "unknown_account"
+    scene.state.account_opened("a9", "u1")
+    assert verdict(scene, account="a9") == "no_limits"
+    scene.hold(10, account="a9")
+    assert verdict(scene, SELL, 10, account="a9") == "allowed"
+
+
+def test_an_order_of_the_journal_counts_with_what_is_open_of_it():
+    order = Order(
+        order_id="o1", instrument=TCS, side=BUY, quantity=Decimal(10), order_type=OrderType.MARKET, product=Product.MIS,
+        status=OrderStatus.PARTLY_FILLED, filled_quantity=Decimal(4), filled_value=Decimal(400),
+    )  # fmt: skip
+    managed = ManagedOrder(order, "a1", "s1", "i0", 0, Purpose.ENTRY, "tag", NOON, NOON, OrderFills("o1"))
+    scene = Scene({"instrument": {"max_position_quantity": 20}})
+    scene.state.restore_position("a1", "s1", TCS, Product.MIS, HeldPosition(Decimal(4), Decimal(400)))
+    scene.state.order_taken(RiskOrder.restored(managed))
+    edge(scene, "position_quantity", (BUY, 10), (BUY, 11))
+    scene.fill("o1", 6, 100)
+    edge(scene, "position_quantity", (BUY, 10), (BUY, 11))
+    assert scene.ask(SELL, 10, purpose=Purpose.EXIT).outcome is Outcome.ALLOW
+
+
+def test_a_changed_order_counts_with_its_new_quantity():
+    scene = Scene({"instrument": {"max_position_quantity": 20}})
+    order = scene.take(BUY, 10)
+    scene.state.order_changed(order, Decimal(5))
+    edge(scene, "position_quantity", (BUY, 15), (BUY, 16))
+    scene.state.order_ended(order)
+    scene.state.order_ended(order)
+    edge(scene, "position_quantity", (BUY, 20), (BUY, 21))
+
+
+def test_an_order_is_taken_once_and_must_be_known():
+    scene = Scene({})
+    intent = scene.intent()
+    scene.state.order_taken(RiskOrder.of(intent, "o1", NOON))
+    with pytest.raises(InvalidValueError, match="before"):
+        scene.state.order_taken(RiskOrder.of(intent, "o1", NOON))
+    with pytest.raises(NotFoundError, match="o2"):
+        scene.state.order_ended("o2")
 
 
 def test_what_was_stopped_before_a_restart_is_stopped_and_asks_again():

@@ -118,10 +118,9 @@ class RiskGate:
 
     def check(self, intent: OrderIntent, now_ns: int) -> Decision:
         """Allow, reduce or refuse.  Tell the state (`order_taken`) what was allowed before anything is awaited."""
-        account = self._accounts.get(intent.account_id)
-        if account is None:
+        if not self.state.knows(intent.account_id):
             return Decision(
-                Outcome.REFUSE, NOTHING, "no_limits", f"no limits are set for account {intent.account_id}; set them first"
+                Outcome.REFUSE, NOTHING, "unknown_account", f"account {intent.account_id} is not open here; open it first"
             )  # fmt: skip
         holding = self.state.holding(
             intent.account_id, intent.strategy_id, intent.instrument, intent.product, intent.sector
@@ -134,7 +133,7 @@ class RiskGate:
                 return Decision(Outcome.ALLOW, intent.quantity)
         if intent.purpose is Purpose.EXIT:
             return self._cut_exit(intent, holding, free)
-        decision = self._check_entry(account, intent, holding, now_ns)
+        decision = self._check_entry(intent, holding, now_ns)
         if free > decision.quantity:
             return Decision(
                 Outcome.REDUCE, free, decision.rule, f"{decision.text}; the {free} that close are allowed",
@@ -170,7 +169,12 @@ class RiskGate:
 
     # -- entries
 
-    def _check_entry(self, account: _Account, intent: OrderIntent, holding: Holding, now_ns: int) -> Decision:
+    def _check_entry(self, intent: OrderIntent, holding: Holding, now_ns: int) -> Decision:
+        account = self._accounts.get(intent.account_id)
+        if account is None:
+            return Decision(
+                Outcome.REFUSE, NOTHING, "no_limits", f"no limits are set for account {intent.account_id}; set them first"
+            )  # fmt: skip
         strategy_id = intent.strategy_id
         killed = self._block.blocking(account.user_id, account.account_id, strategy_id, now_ns)
         if killed is not None:

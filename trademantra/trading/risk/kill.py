@@ -269,6 +269,8 @@ class KillSwitch:
                 kept = self._read_again()
                 kills = dict(kept.kills)
                 for kill in list(self._unsaved.values()):
+                    if kill.key in kills and kills[kill.key].flatten:
+                        continue  # another process asked for as much or more
                     kills[kill.key] = kill
                     self._write(AuditLine(now_ns, "killed", facts_of(kill)), KillRecord(kills, kept.dead_man))
         except (OSError, BadInputError) as error:
@@ -320,9 +322,8 @@ class KillSwitch:
         stamp = f"{datetime_of(now_ns):%Y%m%dT%H%M%S}"
         state = self.folder / STATE_NAME
         _move_aside(state, stamp)
-        replace_file(
-            state, b"being repaired"
-        )  # a crash from here on finds it unreadable, so everything killed
+        # no start can read this: a crash from here on leaves everything killed
+        replace_file(state, b"being repaired")
         _move_aside(self._audit.path, stamp)
         told: dict[str, str | int | bool] = {**facts, "damaged": f"*.damaged-{stamp}"}
         record = KillRecord(kills, self._saved.dead_man)

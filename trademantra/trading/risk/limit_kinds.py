@@ -148,12 +148,13 @@ def _common(one: object, other: object) -> object:
 def _common_hours(one: object, other: object) -> object:
     assert isinstance(one, tuple)
     assert isinstance(other, tuple)
-    return tuple(
+    common = {
         Hours(max(a.start, b.start), min(a.end, b.end))
         for a in one
         for b in other
         if max(a.start, b.start) < min(a.end, b.end)
-    )
+    }
+    return tuple(sorted(common))
 
 
 def _number_text(value: object) -> object:

@@ -237,6 +237,8 @@ class RiskState:
     ) -> None:  # fmt: skip
         """A position that was there before a restart, or that the desk did not make.
 
+        After a restart: first positions, then working orders (`RiskOrder.restored`), then books.
+
         `opening_unrealised` is its open result at the day's start (0 for one opened today); None: the first price told
         is taken for the day's start.
         """

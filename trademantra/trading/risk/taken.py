@@ -6,6 +6,7 @@ from decimal import Decimal
 from trademantra.core.instrument import Instrument
 from trademantra.core.order import OrderType, Product, Side
 from trademantra.trading.intents import OrderIntent, Purpose
+from trademantra.trading.orders import ManagedOrder
 from trademantra.trading.risk.books import NOTHING, Holding
 
 Fingerprint = tuple[
@@ -47,6 +48,16 @@ class RiskOrder:
             strategy_id=intent.strategy_id, instrument=intent.instrument, side=intent.side,
             quantity=intent.quantity if quantity is None else quantity, product=intent.product,
             purpose=intent.purpose, taken_ns=now_ns, sector=intent.sector, looks=fingerprint(intent, intent.instrument.key),
+        )  # fmt: skip
+
+    @classmethod
+    def restored(cls, managed: ManagedOrder, sector: str = "") -> "RiskOrder":
+        """An order of the journal that may still fill: what of it is open; its position holds the rest."""
+        order = managed.order
+        return cls(
+            order_id=order.order_id, intent_id=managed.intent_id, account_id=managed.account_id,
+            strategy_id=managed.strategy_id, instrument=order.instrument, side=order.side, quantity=order.open_quantity,
+            product=order.product, purpose=managed.purpose, taken_ns=managed.created_ns, sector=sector,
         )  # fmt: skip
 
 
