@@ -3,6 +3,7 @@
 from dataclasses import fields
 from datetime import time
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -26,6 +27,7 @@ from trademantra.trading.risk.limits import (
     tighter,
 )
 from trademantra.trading.risk.limits_json import limits_from_json, limits_to_json, parse_limits
+from trademantra.trading.risk.rules.registry import RULES_BY_CODE
 
 WINDOWS = st.tuples(st.integers(0, 22), st.integers(0, 22)).map(
     lambda hours: Hours(time(min(hours)), time(max(hours) + 1))
@@ -172,3 +174,15 @@ def test_defaults_are_those_of_the_fact_sheet():
     assert INDIA_LIVE_LIMITS.account.max_orders_per_second == 9
     scene = Scene(DEFAULT_LIMITS)
     assert scene.ask().is_allowed
+
+
+def test_the_page_names_every_limit_and_every_rule():
+    page = (Path(__file__).parents[3] / "docs" / "risk.md").read_text(encoding="utf-8")
+    names = {
+        each.name
+        for kind in (OrderLimits, BookLimits, InstrumentLimits, SectorLimits)
+        for each in fields(kind)
+    }
+    assert [name for name in sorted(names | set(RULES_BY_CODE)) if f"`{name}`" not in page] == []
+    example = page.split("```json")[1].split("```")[0]
+    assert limits_from_json(example).of_strategy("orb").max_trades_per_day == 2
