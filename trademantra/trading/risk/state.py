@@ -73,6 +73,10 @@ class RiskState(AccountBooks):
         for book in holding.result_books:
             book.count_message(holding.route, order.taken_ns)
 
+    def knows_order(self, order_id: str) -> bool:
+        """Whether it was taken since the start, and did not end before today."""
+        return order_id in self._orders
+
     def message_sent(
         self, account_id: str, strategy_id: str, exchange: Exchange, segment: Segment, now_ns: int
     ) -> None:
