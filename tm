@@ -95,6 +95,8 @@ def install(*files: str) -> None:
     """Bring .venv up to `files`.  The stamp holds the hash of what is installed: equal means nothing to do."""
     if up_to_date(files):
         return
+    if VENV.is_symlink():  # it belongs to another checkout, which must not be emptied from here
+        fail(f"{VENV} is a link to an environment of another checkout; remove the link, and run this again")
     try:
         VENV.mkdir(exist_ok=True)
     except OSError as error:
