@@ -54,7 +54,8 @@ class Scripted(Plain):
         else:
             return
         trigger = nan if say.limit == say.limit else say.trigger
-        enter(limit=say.limit, trigger=trigger, stop=say.stop, target=say.target)
+        levels = {"limit": say.limit, "trigger": trigger, "stop": say.stop, "target": say.target}
+        enter(**{name: level for name, level in levels.items() if level == level})
 
 
 def run(
@@ -413,3 +414,19 @@ def test_members_of_a_portfolio_share_its_margin(margin: float, most: float) -> 
     assert held == pytest.approx(most * rules.cash)
     assert outcome.fills["instrument"].tolist() == [0, 1]
     assert outcome.refused > 0
+
+
+@pytest.mark.parametrize("word", ["quantity", "limit", "trigger", "stop", "target"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0, -5.0])
+def test_a_number_that_is_none_is_refused_and_never_taken_as_left_out(word: str, value: float) -> None:
+    """An indicator that is still warming up gives NaN: it must not buy everything without a stop."""
+
+    class Hasty(EventStrategy):
+        name, title, idea, source, market = "hasty", "Hasty", "buys", "tests", "none"
+
+        def on_bar(self, context: Context, bar: BarView) -> None:
+            context.buy(**{word: value})
+
+    bars = bars_of([FLAT] * 3)
+    with pytest.raises(InvalidValueError, match=f"{word} must be a positive number"):
+        run_events(Hasty(), {"X": bars}, {"X": by_days(bars.ts)}, TradingRules())

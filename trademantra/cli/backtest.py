@@ -139,6 +139,9 @@ def run_each(options: o.RunOptions) -> "list[tuple[BacktestResult, RunContext]]"
     if isinstance(strategy, SignalStrategy) and len(prepared.given.bars) > 1:
         inputs = [_alone(prepared.given, name) for name in prepared.given.bars]
     results = [run(strategy, given, options.parameters(), rules) for given in inputs]
+    if options.size is not None and any(result.own_sizes for result in results):
+        note = f"{strategy.name} sizes its entries itself: --size {options.size} did not change them"
+        prepared = replace(prepared, notes=(*prepared.notes, note))
     return [(result, context_of(strategy, prepared, options, result.symbols)) for result in results]
 
 

@@ -79,7 +79,7 @@ class BacktestResult:
 
     `ts` and `curve` (n,): bar starts and equity at their closes; `ends` (sessions,): last bar of each session.
     `trades`, `fills`: `TRADE` and `FILL` records in time order, indices into `ts`, instruments into `symbols`.
-    `levies`: currency paid by charge line.
+    `levies`: currency paid by charge line.  `own_sizes`: entries that an event strategy sized itself, whatever the rules say.
     """
 
     strategy: str
@@ -94,6 +94,7 @@ class BacktestResult:
     fills: RecordArray
     levies: Mapping[str, float]
     given: BacktestInput
+    own_sizes: int = 0
 
 
 def is_intraday(strategy: Strategy) -> bool:
@@ -185,10 +186,11 @@ def _event(
     a_year = given.sessions_per_year * a_session
     outcome = run_events(made, given.bars, given.timelines, rules, given.charges, a_year, finer)
     timeline = _common(given, outcome.ts)
-    return _result(
+    result = _result(
         strategy.name, given, made.values, rules, outcome.ts, timeline.ends, outcome.curve, outcome.trades,
         outcome.fills, _total(outcome.accounts, outcome.refused), outcome.levies,
     )  # fmt: skip
+    return replace(result, own_sizes=outcome.own_sizes)
 
 
 def _made(strategy: type[EventStrategy], parameters: Mapping[str, float]) -> EventStrategy:

@@ -33,6 +33,7 @@ class EventOutcome:
     trades: RecordArray
     curve: Float64Array
     refused: int
+    own_sizes: int  # entries that the strategy sized itself
 
 
 def run_events(
@@ -241,4 +242,5 @@ def _outcome(portfolio: Portfolio) -> EventOutcome:
         trades[np.argsort(trades["exit_index"], kind="stable")],
         curve,
         portfolio.refused + int(portfolio.accounts["refused"].sum()),
+        portfolio.own_sizes,
     )

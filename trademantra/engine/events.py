@@ -4,7 +4,7 @@ A strategy sees bars up to the present one and never beyond; what it asks for ha
 """
 
 from dataclasses import dataclass
-from math import nan
+from math import inf, nan
 from typing import ClassVar
 
 from trademantra.core.errors import InvalidValueError
@@ -128,15 +128,17 @@ class Context:
         self,
         symbol: str = "",
         *,
-        quantity: float = nan,
-        limit: float = nan,
-        trigger: float = nan,
-        stop: float = nan,
-        target: float = nan,
+        quantity: float | None = None,
+        limit: float | None = None,
+        trigger: float | None = None,
+        stop: float | None = None,
+        target: float | None = None,
     ) -> None:
         """Enter long at market, at a limit or on a trigger; sized by the rules unless `quantity` is given.
 
         `stop` and `target` protect the position from its first fill on (prices; the rules' own distances otherwise).
+        Errors: `InvalidValueError` for a number that is not finite and positive: an indicator that is still warming
+        up gives NaN, and a stop of NaN is no stop.
         """
         self._enter(symbol, 1, quantity, limit, trigger, stop, target)
 
@@ -144,11 +146,11 @@ class Context:
         self,
         symbol: str = "",
         *,
-        quantity: float = nan,
-        limit: float = nan,
-        trigger: float = nan,
-        stop: float = nan,
-        target: float = nan,
+        quantity: float | None = None,
+        limit: float | None = None,
+        trigger: float | None = None,
+        stop: float | None = None,
+        target: float | None = None,
     ) -> None:
         """Enter short; see `buy`."""
         self._enter(symbol, -1, quantity, limit, trigger, stop, target)
@@ -180,6 +182,37 @@ class Context:
         self,
         symbol: str,
         side: int,
+        quantity: float | None,
+        limit: float | None,
+        trigger: float | None,
+        stop: float | None,
+        target: float | None,
+    ) -> None:
+        self._order(
+            symbol,
+            side,
+            self._given(symbol, "quantity", quantity),
+            self._given(symbol, "limit", limit),
+            self._given(symbol, "trigger", trigger),
+            self._given(symbol, "stop", stop),
+            self._given(symbol, "target", target),
+        )
+
+    def _given(self, symbol: str, name: str, value: float | None) -> float:
+        """A number of the strategy, as the records hold it: NaN where it gave none."""
+        if value is None:
+            return nan
+        if not 0.0 < value < inf:
+            raise InvalidValueError(
+                f"{self._book(symbol).symbol}: {name} must be a positive number, got {value!r}",
+                hint="leave it out where there is none; an indicator that is still warming up gives NaN",
+            )
+        return float(value)
+
+    def _order(
+        self,
+        symbol: str,
+        side: int,
         quantity: float,
         limit: float,
         trigger: float,
@@ -195,8 +228,8 @@ class Context:
         if not allowed or full or not self._portfolio.may_enter(book, int(signal)):
             self._portfolio.refused += 1
             return
-        if quantity <= 0.0:
-            raise InvalidValueError(f"{book.symbol}: quantity must be positive, got {quantity:g}")
+        if quantity == quantity:
+            self._portfolio.own_sizes += 1
         if quantity != quantity and stop != stop and needs_a_stop(rules):
             raise InvalidValueError(
                 f"{book.symbol}: size risk needs the distance to a stop, and there is none",

@@ -235,6 +235,7 @@ class Portfolio:
         self.levies = np.zeros(LEVY_COUNT)
         self.pool = rules.cash
         self.refused = 0
+        self.own_sizes = 0
         self.books = [
             Book(symbol, j, one, timelines[symbol], self.accounts[j], finer.get(symbol, NO_FINER))
             for j, (symbol, one) in enumerate(bars.items())

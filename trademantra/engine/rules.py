@@ -25,6 +25,8 @@ _SIZE_WORDS = {
     "equal": SizeKind.EQUAL,
     "inverse": SizeKind.INVERSE_VOLATILITY,
 }
+_FRACTIONS = frozenset(SizeKind) - {SizeKind.QUANTITY, SizeKind.CASH, SizeKind.EQUAL}
+_LARGEST_FRACTION = 10.0  # more than the leverage of any product: a percentage was meant
 _SLIPPAGE_WORDS = {
     "bps": SlippageKind.BPS,
     "ticks": SlippageKind.TICKS,

@@ -8,7 +8,7 @@ from trademantra.core.bar import Timeframe
 from trademantra.core.errors import InvalidValueError
 from trademantra.core.time import datetime_of, ns_of
 from trademantra.data.store import BarStore
-from trademantra.research.inputs import Prepared, RunSpec, prepare_run
+from trademantra.research.inputs import NO_COSTS, Prepared, RunSpec, prepare_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def with_finer(prepared: Prepared, spec: RunSpec, finer: FinerSpec, store: BarSt
         prepared,
         given=replace(given, finer=cut),
         finer_series=found.series,
-        notes=tuple(dict.fromkeys((*prepared.notes, *found.notes))),
+        notes=tuple(dict.fromkeys((*prepared.notes, *(note for note in found.notes if note != NO_COSTS)))),
     )
 
 

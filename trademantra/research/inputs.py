@@ -37,6 +37,7 @@ INDICES = frozenset(
     {"NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "NIFTYNXT50", "SENSEX", "BANKEX", "INDIAVIX"}
 )
 SYNTHETIC = "SYNTH"
+NO_COSTS = "no costs: real trades pay brokerage and taxes, see --costs"
 NO_EXCHANGE = "FILE"
 # Options of `tm data import` alone, which its errors name.
 _IMPORT_ONLY = ("--map", "--date-format", "--skip-bad", "--adjusted", "--only", "--decimal")
@@ -459,8 +460,15 @@ def _charges(
 ) -> RecordArray | None:
     """Numeric charge rules for the days of the run; what a contract note would warn of goes to `notes`."""
     if broker == "none":
-        notes.append("no costs: real trades pay brokerage and taxes, see --costs")
+        notes.append(NO_COSTS)
         return None
+    if (
+        any(symbol in INDICES or symbol.startswith("NIFTY ") for symbol in symbols)
+        and spec.segment is Segment.EQUITY
+    ):
+        notes.append(
+            "an index cannot be bought or sold: charges are those of a share, take its futures for real figures"
+        )
     at = Exchange.NSE if exchange == SYNTHETIC or exchange not in list(Exchange) else Exchange(exchange)
     if at.value != exchange:
         notes.append(f"charges are those of {at}")

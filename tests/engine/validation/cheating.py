@@ -1,6 +1,5 @@
 """Strategies that must be caught: one kernel with a choice of sins, and others that sin in Python."""
 
-from math import nan
 from typing import ClassVar
 
 import numpy as np
@@ -137,7 +136,7 @@ class Moody(EventStrategy):
 
     def on_bar(self, context: Context, bar: BarView) -> None:
         if bar.index % 10 == len(self.runs) % 10:
-            context.buy(limit=bar.close, target=nan)
+            context.buy(limit=bar.close)
 
 
 class Honest(EventStrategy):

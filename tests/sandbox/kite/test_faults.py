@@ -179,3 +179,15 @@ def test_the_clock_moves_stops_and_never_goes_back(desk) -> None:
         assert asking.refused(reply)[:2] == (400, "InputException")
     server.control("POST", "clock", {"advance_to": "2026-11-21T06:00"})
     assert asking.refused(asking.ask("GET", "/orders"))[:2] == (403, "TokenException")
+
+
+@pytest.mark.parametrize("name", ["evil.example", "evil.example:8700", "127.0.0.1.evil.example"])
+def test_a_foreign_name_for_this_machine_is_refused(desk, name: str) -> None:
+    """DNS rebinding: the page of `evil.example` asks 127.0.0.1, and its Host header gives it away."""
+    server, _ = desk
+    for path in ("/sandbox/state", "/connect/login?v=3&api_key=testkey", "/quote/ltp?i=NSE:TCS"):
+        reply = httpx2.get(f"{server.root}{path}", headers={"host": name})
+        assert (reply.status_code, reply.json()["error_type"]) == (403, "PermissionException")
+    port = server.root.rsplit(":", 1)[1]
+    for own in ("localhost", f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"):
+        assert httpx2.get(f"{server.root}/sandbox/state", headers={"host": own}).status_code == 200

@@ -1,9 +1,13 @@
 """A file of bars is as good as a bar store."""
 
+from datetime import time
+
 import pytest
 
 from trademantra.brokers.paper.settings import ExchangeSettings
 from trademantra.core.errors import BadInputError, NotFoundError
+from trademantra.core.time import ist_date, ist_ns
+from trademantra.data.store import BarStore
 from trademantra.sandbox.kite.replay_files import bar_store_of
 from trademantra.sandbox.kite.replayed_market import replayed_market
 
@@ -39,3 +43,16 @@ def test_what_cannot_be_replayed_is_named(tmp_path):
     bad.write_text(ROWS.replace("101,99", "x,99"))
     with pytest.raises(BadInputError, match="line 2"), bar_store_of(bad):
         pass
+
+
+def test_the_close_before_the_first_day_is_known(home):
+    whole = replayed_market(home / "bars", None, ExchangeSettings())
+    store, day = BarStore(home / "bars"), ist_date(whole.began_ns)
+    for listing in whole.listings:
+        [entry] = [
+            e
+            for e in store.series([])
+            if e.series.symbol == listing.symbol and e.series.timeframe.is_intraday
+        ]
+        before = store.read(entry.series, None, ist_ns(day, time()))
+        assert float(listing.previous_close) == float(before.close[-1])

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from math import nan
 
 import numpy as np
 
@@ -123,15 +122,15 @@ class _Recorder(Context):
         self.when = _When.BEFORE_NEXT
 
     def buy(
-        self, symbol: str = "", *, quantity: float = nan, limit: float = nan, trigger: float = nan,
-        stop: float = nan, target: float = nan,
+        self, symbol: str = "", *, quantity: float | None = None, limit: float | None = None,
+        trigger: float | None = None, stop: float | None = None, target: float | None = None,
     ) -> None:  # fmt: skip
         self._note("buy", symbol, quantity=quantity, limit=limit, trigger=trigger, stop=stop, target=target)
         super().buy(symbol, quantity=quantity, limit=limit, trigger=trigger, stop=stop, target=target)
 
     def sell(
-        self, symbol: str = "", *, quantity: float = nan, limit: float = nan, trigger: float = nan,
-        stop: float = nan, target: float = nan,
+        self, symbol: str = "", *, quantity: float | None = None, limit: float | None = None,
+        trigger: float | None = None, stop: float | None = None, target: float | None = None,
     ) -> None:  # fmt: skip
         self._note("sell", symbol, quantity=quantity, limit=limit, trigger=trigger, stop=stop, target=target)
         super().sell(symbol, quantity=quantity, limit=limit, trigger=trigger, stop=stop, target=target)
@@ -144,10 +143,10 @@ class _Recorder(Context):
         self._note("cancel", symbol)
         super().cancel(symbol)
 
-    def _note(self, verb: str, symbol: str, **numbers: float) -> None:
+    def _note(self, verb: str, symbol: str, **numbers: float | None) -> None:
         books = self._portfolio.books
         known = max((int(book.bars.ts[book.i]) for book in books if book.i >= 0), default=-1)
-        given = [f"{name} {number:.12g}" for name, number in numbers.items() if number == number]
+        given = [f"{name} {number:.12g}" for name, number in numbers.items() if number is not None]
         name = symbol or (self._portfolio.only.symbol if self._portfolio.only else "")
         self._calls.append(_Call(known, self.when, " ".join([verb, name, *given]).strip()))
 

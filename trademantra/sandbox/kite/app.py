@@ -87,6 +87,7 @@ class Endpoint:
             return
         late: Sequence[Fault] = ()
         try:
+            _by_its_own_name(scope)
             session = self._admit(scope)
             faults = self._desk.faults.on_request(scope["method"], scope["path"])
             late = [fault for fault in faults if fault.kind in _AFTERWARDS]
@@ -242,14 +243,31 @@ def _address(scope: Scope) -> str:
     return str(client[0]) if client else ""
 
 
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _by_its_own_name(scope: Scope) -> None:
+    """Errors: PermissionException for a request of this machine under a foreign name.
+
+    A web page whose name was pointed at 127.0.0.1 (DNS rebinding) reaches us from loopback, but says its own name.
+    """
+    if not _is_loopback(_address(scope)):
+        return
+    named = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
+    host = named.rsplit(":", 1)[0] if not named.endswith("]") else named
+    host = host.strip("[]").lower()
+    server = scope.get("server")
+    if host and host != "localhost" and not _is_loopback(host) and (not server or host != str(server[0])):
+        raise KiteReplyError(403, PERMISSION, "The sandbox is reached as localhost or by its address only.")
+
+
 def _from_this_machine(scope: Scope, *, needs_json: bool) -> None:
     """Errors: PermissionException for another machine, and for a web page that posts forms here."""
-    address = _address(scope)
-    try:
-        local = ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        local = False
-    if not local:
+    if not _is_loopback(_address(scope)):
         raise KiteReplyError(403, PERMISSION, "The sandbox is controlled from the machine it runs on only.")
     content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
     if needs_json and not content_type.lower().startswith(_JSON):

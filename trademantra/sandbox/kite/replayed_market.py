@@ -15,6 +15,7 @@ from trademantra.brokers.paper.market import EventBatch
 from trademantra.brokers.paper.settings import ExchangeSettings, Hours
 from trademantra.core.errors import InvalidValueError, NotFoundError
 from trademantra.core.instrument import Exchange, Instrument, InstrumentKind, OptionRight, Segment
+from trademantra.core.money import decimal_of
 from trademantra.core.time import NANOSECONDS_PER_DAY, ist_date, ist_ns
 from trademantra.data.series import Series
 from trademantra.data.store import BarStore, Entry
@@ -46,7 +47,7 @@ def replayed_market(root: Path, day: date | None, settings: ExchangeSettings) ->
     first = last if day is None else day
     if first > last:
         raise InvalidValueError(f"the bars in {root} end on {last}", hint="choose an earlier --day")
-    replay = _Replay(store, chosen)
+    replay = _Replay(store, chosen, first)
     began_ns = replay.first_ns(first)
     foreign = any(entry.series.exchange not in _INDIAN for entry in chosen)
     return Market(
@@ -61,10 +62,10 @@ def replayed_market(root: Path, day: date | None, settings: ExchangeSettings) ->
 class _Replay:
     """Listings of the stored series and their prices; also their `Past`."""
 
-    def __init__(self, store: BarStore, entries: Sequence[Entry]) -> None:
+    def __init__(self, store: BarStore, entries: Sequence[Entry], first: date) -> None:
         self._store = store
         self._series = [entry.series for entry in entries]
-        listed = [_listing(store, series, number) for number, series in enumerate(self._series)]
+        listed = [_listing(store, series, number, first) for number, series in enumerate(self._series)]
         self.listings = Listings.of(listed)
         self._by_token = {listing.token: series for listing, series in zip(listed, self._series, strict=True)}
 
@@ -96,9 +97,12 @@ def _shortest(entries: Sequence[Entry]) -> list[Entry]:
     return sorted(found.values(), key=lambda one: one.series)
 
 
-def _listing(store: BarStore, series: Series, number: int) -> Listing:
-    """A series as the broker would list it: its prices tell the tick, its name a contract from a share."""
-    instrument = _instrument(series, _tick(store.read(series)))
+def _listing(store: BarStore, series: Series, number: int, first: date) -> Listing:
+    """A series as the broker would list it on the `first` day: its prices tell the tick, its name a contract from a share."""
+    bars = store.read(series)
+    instrument = _instrument(series, _tick(bars))
+    before = bars.between(0, ist_ns(first, time())).close
+    previous_close = decimal_of(float(before[-1])) if len(before) else None
     derivative = instrument.segment.is_derivative
     venue = (
         {"NSE": "NFO", "BSE": "BFO"}.get(instrument.exchange, instrument.exchange.value)
@@ -107,7 +111,14 @@ def _listing(store: BarStore, series: Series, number: int) -> Listing:
     )
     venue = venue or (instrument.exchange.value if instrument.exchange.value in _SEGMENTS else "NSE")
     segment = 9 if instrument.kind is InstrumentKind.INDEX else _SEGMENTS[venue]
-    return Listing(venue, series.symbol, (_FIRST_NUMBER + number) << 8 | segment, instrument, series.symbol)
+    return Listing(
+        venue,
+        series.symbol,
+        (_FIRST_NUMBER + number) << 8 | segment,
+        instrument,
+        series.symbol,
+        previous_close,
+    )
 
 
 def _instrument(series: Series, tick: Decimal) -> Instrument:
