@@ -136,7 +136,7 @@ def test_weights(tm: Said, line: str, told: str) -> None:
         ("on_bar(self, context, bar): context.buy('CCC')", "strategy mine: no instrument 'CCC'"),
         (
             "on_bar(self, context, bar): context.buy(quantity=-1)",
-            "strategy mine: AAA: quantity must be positive",
+            "strategy mine: AAA: quantity must be a positive number, got -1",
         ),
         ("__init__(self): pass", "strategy mine cannot be made: TypeError"),
     ],

@@ -15,7 +15,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 LINES = [re.split(r"\s+#", line)[0].strip() for line in re.findall(r"^    \./tm (.*)$", README, re.MULTILINE)]
 NOT_RUN = {
     "test": "it is what runs this test",
-    "sandbox": "a server, which runs until it is stopped; tests/sandbox starts it",
+    "sandbox kite": "a server, which runs until it is stopped; tests/sandbox starts it",
     "lock": "it asks the package index, and changes files of the project",
 }
 ORDERS = {

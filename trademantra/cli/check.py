@@ -137,7 +137,7 @@ def check(
             json.dumps(_object(chosen, where, seed, failed, findings, stability), indent=1, allow_nan=False)
         )
     else:
-        _show(chosen, where, findings, stability)
+        _show(chosen, where, findings, stability, costs)
     if failed:
         sys.exit(_FAILED)
 
@@ -210,7 +210,11 @@ def _object(
 
 
 def _show(
-    strategy: "Strategy", where: str, findings: "Sequence[Finding]", stability: "Stability | None"
+    strategy: "Strategy",
+    where: str,
+    findings: "Sequence[Finding]",
+    stability: "Stability | None",
+    costs: str,
 ) -> None:
     from rich.console import Console
     from rich.markup import escape
@@ -231,6 +235,8 @@ def _show(
     _show_stability(console, stability)
     if where.startswith("invented"):
         console.print("note: scores on invented bars say nothing about worth: give --bars", style="yellow")
+    elif costs == "none":
+        console.print("note: scores before costs; real ones are lower, see --costs", style="yellow")
 
 
 def _show_stability(console: "Console", stability: "Stability") -> None:

@@ -253,6 +253,7 @@ def run_panel(
                         return
                     if weights[j] < 0.0 and rules.allow_short == 0:
                         weights[j] = 0.0
+                        counts[2] += 1
                 counts[2] += reweigh(rules, values, i, weights)
                 for j in range(m):
                     weight = weights[j]

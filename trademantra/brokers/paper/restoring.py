@@ -69,7 +69,9 @@ def _apply(core: Core, entry: JournalEntry) -> None:
         _read(core, entry.kind, Fields(entry.data))
     except (KeyError, ValueError, ArithmeticError, TradeMantraError) as error:
         raise BadInputError(
-            "journal", f"version {VERSION}: {entry.line()[:160]} does not fit: {error}"
+            "journal",
+            f"its {entry.kind.value} entry (version {VERSION}) does not fit this market: {error}",
+            hint="was it written with other instruments (another replay, seed or number of shares)? start with those, or name another journal",
         ) from error
     core.now_ns = max(core.now_ns, entry.at_ns)
 
