@@ -135,7 +135,7 @@ def order(number: int, key: int, token: str) -> bytes:
         f"&order_type=LIMIT&price=900&validity=DAY&tag=b{number}"
     ).encode()
     return (
-        b"POST /orders/regular HTTP/1.1\r\nHost: x\r\nX-Kite-Version: 3\r\n"
+        b"POST /orders/regular HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Kite-Version: 3\r\n"
         + f"Authorization: token key{key}:{token}\r\n".encode()
         + b"Content-Type: application/x-www-form-urlencoded\r\n"
         + f"Content-Length: {len(body)}\r\n\r\n".encode()
