@@ -14,8 +14,8 @@ from trademantra.kit.tables import Table
 
 def test_the_migrations_make_the_tables_that_the_code_declares(url):
     root = Path(trademantra.__file__).parent
-    for file in sorted(root.glob("*/models.py")):
-        importlib.import_module(f"trademantra.{file.parent.name}.models")
+    for file in sorted(root.glob("**/models.py")):
+        importlib.import_module(".".join(("trademantra", *file.relative_to(root).with_suffix("").parts)))
     assert {"lease", "desk_order"} <= set(Table.metadata.tables)
 
     async def differences():

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import time
 from decimal import Decimal
 from random import Random
@@ -21,6 +21,8 @@ from tests.brokers.contract.simulated import (
     open_market,
     trade,
 )
+from tests.trading.risk.scene import Block
+from trademantra.brokers.orders import OrderChange
 from trademantra.brokers.paper.broker import PaperBroker, PaperBrokerSettings
 from trademantra.brokers.paper.exchange import Exchange
 from trademantra.brokers.paper.host import ExchangeHost
@@ -32,19 +34,18 @@ from trademantra.kit.database import Database
 from trademantra.kit.lease import take_lease
 from trademantra.kit.limiter import RateLimiter, Window
 from trademantra.kit.timer import ManualTimer
-from trademantra.trading.account_desk import (
-    AccountDesk,
-    DeskParts,
-    ForeignOrder,
-    PersonNeeded,
-    RefusedIntentError,
-)
+from trademantra.trading.account_desk import AccountDesk, DeskParts
+from trademantra.trading.desk_events import ChangeRefused, ForeignOrder, PersonNeeded, RefusedIntentError
 from trademantra.trading.intents import OrderIntent, Purpose
 from trademantra.trading.journal import OrderJournal
 from trademantra.trading.models import CashRow
 from trademantra.trading.order_store import TRADE, OrderStore
 from trademantra.trading.orders import OrderBook
-from trademantra.trading.policy import OrderPolicy
+from trademantra.trading.policy import OrderPolicy, PolicyError
+from trademantra.trading.risk.gate import RiskGate
+from trademantra.trading.risk.limits import RiskLimits
+from trademantra.trading.risk.road import RiskRoad
+from trademantra.trading.risk.state import RiskState
 
 ACCOUNT = "paper"
 CHARGE = Decimal("1.25")
@@ -97,10 +98,19 @@ class World:
             limiter=RateLimiter([Window(9, SECOND)], self.timer),
             timer=self.timer,
             bus=self.bus,
-            gate=lambda intent: intent,
+            gate=self.road(),
+            last_price=lambda instrument: self.state.market(instrument.key).last,
         )
         self.desk = AccountDesk(OrderBook(ACCOUNT, lambda order, execution: CHARGE), parts)
         await self.stack.enter_async_context(self.desk)
+
+    def road(self):
+        """A gate without limits of its own: exits are cut to what is held, and nothing else is held back."""
+        self.state = RiskState()
+        self.state.account_opened(ACCOUNT, "u1")
+        gate = RiskGate(self.state, Block())
+        gate.set_limits(ACCOUNT, RiskLimits())
+        return RiskRoad(gate, ACCOUNT, self.timer, lambda request: None)
 
     async def die(self):
         """The process ends in the middle of whatever it was doing; its tasks are gone, memory is lost."""
@@ -269,7 +279,7 @@ def test_an_order_in_the_outbox_is_never_sent_once_it_is_cancelled(url):
 def test_an_exit_leaves_before_the_entries_that_wait(url):
     async def scenario(made):
         await made.desk.submit(intent("first"))
-        await made.settle()
+        await made.price(SHARE, "100.00")
         for number in range(30):
             await made.desk.submit(intent(f"i{number}", order_type=OrderType.LIMIT, price=Decimal(99)))
         await made.desk.submit(intent("way out", Side.SELL, purpose=Purpose.EXIT))
@@ -305,6 +315,70 @@ def test_an_order_that_the_desk_did_not_make_is_seen_and_kept_apart(url):
     check(scenario, url)
 
 
+def test_a_resting_order_takes_new_terms_and_keeps_the_old_ones_when_they_are_refused(url):
+    async def scenario(made):
+        heard = []
+        made.desk.listen(heard.append)
+        [managed] = await made.desk.submit(intent("i1", order_type=OrderType.LIMIT, price=Decimal(95)))
+        await made.settle()
+        order_id = managed.order.order_id
+        await made.desk.modify(order_id, OrderChange(price=Decimal("96.03"), quantity=Decimal(20)))
+        assert status(made, order_id) is OrderStatus.MODIFYING
+        with pytest.raises(RefusedIntentError, match="cannot be changed"):
+            await made.desk.modify(order_id, OrderChange(price=Decimal(97)))
+        await made.settle()
+        [there] = made.orders_there()
+        assert (there.request.price, there.request.quantity) == (
+            Decimal("96.00"),
+            20,
+        )  # a buy never pays more
+        assert (managed.order.price, managed.order.quantity) == (Decimal("96.00"), 20)
+        assert status(made, order_id) is OrderStatus.OPEN
+        assert made.state.working_left(order_id) == 20
+        made.link.plan(RequestKind.ORDERS, Mishap.REFUSE_RATE)
+        await made.desk.modify(order_id, OrderChange(quantity=Decimal(30)))
+        await made.settle()
+        assert [event.order.order.quantity for event in heard if isinstance(event, ChangeRefused)] == [20]
+        assert made.state.working_left(order_id) == 20
+        made.link.plan(RequestKind.ORDERS, Mishap.LOSE_REPLY)
+        await made.desk.modify(order_id, OrderChange(price=Decimal(94)))
+        await made.wait(3)
+        assert (status(made, order_id), managed.order.price) == (OrderStatus.OPEN, Decimal(94))
+        await made.die()
+        await made.start()
+        await made.settle()
+        assert made.desk.book[order_id].order.price == Decimal(94)
+
+    check(scenario, url)
+
+
+def test_stop_and_target_of_one_position_are_a_pair_and_a_third_exit_is_refused(url):
+    async def scenario(made):
+        await made.desk.submit(intent("in"))
+        await made.price(SHARE, "100.00")
+        way_out = {"side": Side.SELL, "purpose": Purpose.EXIT}
+        [stop] = await made.desk.submit(
+            intent("s", **way_out, order_type=OrderType.SL_M, trigger_price=Decimal(98), exit_with="t")
+        )
+        target = intent("t", **way_out, order_type=OrderType.LIMIT, price=Decimal(103), exit_with="s")
+        await made.desk.submit(target)
+        with pytest.raises(RefusedIntentError, match="close all"):
+            await made.desk.submit(intent("third", **way_out))
+        await made.settle()
+        await made.die()
+        await made.start()
+        await made.settle()
+        with pytest.raises(RefusedIntentError, match="close all"):
+            await made.desk.submit(intent("third", **way_out))
+        await made.desk.modify(stop.order.order_id, OrderChange(order_type=OrderType.MARKET))
+        await made.settle()
+        await made.price(SHARE, "101.00")
+        assert status(made, stop.order.order_id) is OrderStatus.FILLED
+        assert not made.held_here()
+
+    check(scenario, url)
+
+
 async def busy_day(made, chance, steps):
     """Orders, cancels, prices, mishaps and deaths, in any order."""
     for step in range(steps):
@@ -315,22 +389,36 @@ async def busy_day(made, chance, steps):
             scale = 1 if instrument is SHARE else 10
             price = Decimal(chance.randint(1990, 2010)) / 20 * scale
             purpose = chance.choice(list(Purpose))
-            await made.desk.submit(
-                intent(
-                    f"i{step}",
-                    chance.choice(list(Side)),
-                    chance.choice([5, 10, 25, 45]),
-                    instrument,
-                    purpose,
-                    order_type=kind,
-                    price=price if kind.has_limit else None,
+            with suppress(RefusedIntentError):  # an exit of nothing
+                await made.desk.submit(
+                    intent(
+                        f"i{step}",
+                        chance.choice(list(Side)),
+                        chance.choice([5, 10, 25, 45]),
+                        instrument,
+                        purpose,
+                        order_type=kind,
+                        price=price if kind.has_limit else None,
+                    )
                 )
-            )
         elif what < 0.50:
             working = made.desk.book.working()
             if working:
                 await made.desk.cancel(chance.choice(working).order.order_id)
-        elif what < 0.65:
+        elif what < 0.58:
+            working = made.desk.book.working()
+            if working:
+                order = chance.choice(working).order
+                scale = 1 if order.instrument.key == SHARE.key else 10
+                change = OrderChange(
+                    price=Decimal(chance.randint(1990, 2010)) / 20 * scale
+                    if order.order_type.has_limit
+                    else None,
+                    quantity=order.quantity + chance.choice([-5, 0, 5]) * (5 if scale == 10 else 1),
+                )
+                with suppress(RefusedIntentError, PolicyError):
+                    await made.desk.modify(order.order_id, change)
+        elif what < 0.68:
             await made.price(SHARE, Decimal(chance.randint(1990, 2010)) / 20, chance.choice([3, 40, 1000]))
             await made.price(CONTRACT, Decimal(chance.randint(9900, 10100)) / 10, 1000)
         elif what < 0.80:
@@ -365,6 +453,7 @@ def test_whatever_happens_desk_and_exchange_agree_in_the_end(url, seed):
         for tag, order in there.items():
             assert here[tag].status is order.status, (tag, order.stage)
             assert here[tag].filled_quantity == order.filled_quantity
+            assert (here[tag].quantity, here[tag].price) == (order.request.quantity, order.request.price)
         for tag, order in here.items():
             assert order.status.is_final
             if tag not in there:  # never reached the exchange, and the desk knows

@@ -10,7 +10,8 @@ Invariants:
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from decimal import Decimal
+from typing import Protocol, Self
 
 from trademantra.brokers.errors import (
     BrokerError,
@@ -22,23 +23,34 @@ from trademantra.brokers.orders import (
     Accepted,
     BrokerOrder,
     BrokerTrade,
+    OrderChange,
     OrderRequest,
     PlaceResult,
     Refused,
     Unknown,
 )
 from trademantra.brokers.port import BrokerAdapter
-from trademantra.core.errors import NotFoundError, TradeMantraError
+from trademantra.core.errors import NotFoundError
+from trademantra.core.instrument import Instrument
 from trademantra.core.order import OrderStatus
 from trademantra.core.time import NANOSECONDS_PER_SECOND, ist_date
 from trademantra.kit.bus import Bus
 from trademantra.kit.lease import Lease, LeaseLostError
 from trademantra.kit.limiter import RateLimiter
 from trademantra.kit.timer import Timer
+from trademantra.trading.desk_events import (
+    Booked,
+    ChangeRefused,
+    ForeignOrder,
+    Heard,
+    OrderMoved,
+    PersonNeeded,
+    RefusedIntentError,
+)
 from trademantra.trading.intents import OrderIntent, Purpose
 from trademantra.trading.journal import JournalFailedError, OrderJournal
 from trademantra.trading.order_store import OrderStore
-from trademantra.trading.orders import Booking, Changes, ManagedOrder, OrderBook
+from trademantra.trading.orders import Changes, ManagedOrder, OrderBook
 from trademantra.trading.outbox import Outbox, Rank
 from trademantra.trading.policy import OrderPolicy
 
@@ -52,50 +64,37 @@ _RESTING = frozenset({_S.OPEN, _S.TRIGGER_PENDING, _S.PARTLY_FILLED})
 _CALL_A_PERSON_NS = 60 * NANOSECONDS_PER_SECOND
 
 
-class RefusedIntentError(TradeMantraError):
-    """The desk did not take an intent: nothing was journaled, nothing sent.  `rule` is stable."""
+class OrderGate(Protocol):
+    """The limits of one account, in step with its book (`trading.risk.road`)."""
 
-    code: ClassVar[str] = "intent_refused"
+    def restore(self, book: OrderBook) -> None:
+        """Positions and working orders as they were before the start."""
+        ...
 
-    def __init__(self, rule: str, message: str, *, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.rule = rule
+    def check(self, intent: OrderIntent) -> OrderIntent:
+        """The intent, perhaps cut.  Errors: `RefusedIntentError`."""
+        ...
 
+    def check_change(self, managed: ManagedOrder, change: OrderChange) -> None:
+        """Errors: `RefusedIntentError`."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class OrderMoved:
-    """An order of the desk as it stands now, durable."""
+    def follow(self, changes: Changes, intent: OrderIntent | None = None) -> None:
+        """What the book did; `intent` is what new orders were made of."""
+        ...
 
-    order: ManagedOrder
+    def forget(self, changes: Changes) -> None:
+        """Orders that the journal did not take."""
+        ...
 
-
-@dataclass(frozen=True, slots=True)
-class Booked:
-    """A fill in the ledger, durable."""
-
-    booking: Booking
-
-
-@dataclass(frozen=True, slots=True)
-class ForeignOrder:
-    """An order in the account that the desk did not make: a person's, or another program's."""
-
-    account_id: str
-    order: BrokerOrder
-
-
-@dataclass(frozen=True, slots=True)
-class PersonNeeded:
-    """Something that the desk cannot settle by itself."""
-
-    account_id: str
-    subject: str
-    reason: str
+    def message_sent(self, managed: ManagedOrder) -> None:
+        """A change or a cancellation leaves."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeskParts:
-    """What an account's desk is made of.  `gate` answers with the intent, perhaps cut, or raises `RefusedIntentError`."""
+    """What an account's desk is made of.  `last_price` of an instrument, None where it is not known."""
 
     adapter: BrokerAdapter
     policy: OrderPolicy
@@ -105,7 +104,8 @@ class DeskParts:
     limiter: RateLimiter
     timer: Timer
     bus: Bus
-    gate: Callable[[OrderIntent], OrderIntent]
+    gate: OrderGate
+    last_price: Callable[[Instrument], Decimal | None] = lambda instrument: None
 
 
 @dataclass(slots=True)
@@ -115,6 +115,7 @@ class _Known:
     cancel_wanted: bool = False
     cancel_under_way: bool = False
     cancels: int = 0
+    change_under_way: bool = False
     asking: bool = False
     sent_ns: int = 0
 
@@ -136,6 +137,7 @@ class AccountDesk:
         self._known: dict[str, _Known] = {}
         self._orphans = _Orphans()
         self._foreign: dict[str, BrokerOrder] = {}
+        self._listeners: list[Callable[[Heard], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._refreshing = False
 
@@ -145,6 +147,7 @@ class AccountDesk:
 
     async def __aenter__(self) -> Self:
         await self._parts.store.load(self.book)
+        self._parts.gate.restore(self.book)
         self._spawn(self._listen())
         self._refresh_soon()
         self._spawn(self._outbox.run())
@@ -156,6 +159,13 @@ class AccountDesk:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # -- asked
+
+    def listen(self, listener: Callable[[Heard], None]) -> None:
+        """Hear of every change of an order and every fill, in order, as soon as it is known and before it is durable.
+
+        What a listener asks for in answer is journaled behind what it heard.  It must be quick and must not raise.
+        """
+        self._listeners.append(listener)
 
     async def submit(self, intent: OrderIntent) -> Sequence[ManagedOrder]:
         """Take an intent in: checked, journaled, on its way.  The same intent again answers with its orders.
@@ -172,9 +182,10 @@ class AccountDesk:
                 f"account {self.account_id} is not logged in",
                 hint=f"tm account login {self.account_id}",
             )
-        allowed = parts.gate(intent)
+        allowed = parts.gate.check(intent)
         planned = parts.policy.plan(allowed)
         changes = self.book.create(allowed, planned, parts.timer.now_ns())
+        parts.gate.follow(changes, allowed)  # nothing is awaited since the check
         requests = [parts.policy.request(each, allowed.algo_id) for each in planned]
         taken = asyncio.ensure_future(self._take_in(changes, requests))
         await asyncio.shield(taken)  # a caller that gives up does not leave an order half taken
@@ -195,6 +206,32 @@ class AccountDesk:
         known.cancel_wanted = True
         if managed.order.status in (*_RESTING, _S.CANCELLING, _S.MODIFYING):
             await self._cancel_now(managed)
+
+    async def modify(self, order_id: str, change: OrderChange) -> None:
+        """Ask for new terms of an order that rests at the broker.  It is MODIFYING until the broker has answered.
+
+        One change at a time; one that the broker refuses leaves the order as it was and is told as `ChangeRefused`.
+        Errors: `NotFoundError`; `RefusedIntentError` (rule "not_resting" for an order that does not rest, or the rule of a
+        limit), `PolicyError`, `JournalFailedError`, `LeaseLostError`: nothing was sent.
+        """
+        parts = self._parts
+        try:
+            managed = self.book[order_id]
+        except KeyError:
+            raise NotFoundError(f"account {self.account_id} has no order {order_id}") from None
+        known = self._of(order_id)
+        if managed.order.status not in _RESTING or known.cancel_wanted or known.change_under_way:
+            raise RefusedIntentError(
+                "not_resting",
+                f"order {order_id} cannot be changed while it is {managed.order.status}",
+                hint="wait until it rests at the broker",
+            )
+        terms = parts.policy.change(managed.order, change, parts.last_price(managed.order.instrument))
+        parts.gate.check_change(managed, terms)
+        known.change_under_way = True
+        self.book.changing(order_id, _S.MODIFYING, parts.timer.now_ns())
+        rank = Rank.EXIT if managed.purpose is Purpose.EXIT else Rank.CANCEL
+        self._outbox.put(rank, self._changer(managed, terms))
 
     async def refresh(self) -> None:
         """Ask the broker for its books and follow them; then find out what became of every UNKNOWN order.
@@ -232,6 +269,7 @@ class AccountDesk:
             await self._parts.journal.write(self._parts.store.rows(changes), self._parts.lease)
         except (JournalFailedError, LeaseLostError):
             self.book.forget(changes)
+            self._parts.gate.forget(changes)
             raise
         for managed, request in zip(changes.created, requests, strict=True):
             rank = Rank.EXIT if managed.purpose is Purpose.EXIT else Rank.ENTRY
@@ -272,6 +310,39 @@ class AccountDesk:
             known.cancel_under_way = True
             self._spawn(self._cancel_now(managed))
 
+    def _changer(self, managed: ManagedOrder, change: OrderChange) -> Callable[[], Awaitable[None]]:
+        async def send() -> None:
+            order_id, parts = managed.order.order_id, self._parts
+            known = self._of(order_id)
+            broker_order_id = managed.order.broker_order_id
+            if managed.order.status is not _S.MODIFYING or broker_order_id is None:
+                known.change_under_way = False
+                return
+            if known.cancel_wanted:
+                known.change_under_way = False
+                self._write(self.book.unchanged(order_id, parts.timer.now_ns()))
+                self._cancel_if_wanted(managed)
+                return
+            parts.gate.message_sent(managed)
+            try:
+                result: PlaceResult = await parts.adapter.modify(broker_order_id, change)
+            except BrokerUnavailableError as error:
+                result = Unknown(str(error))
+            except BrokerError as error:
+                result = Refused(str(error), error.broker_code)
+            known.change_under_way = False
+            if isinstance(result, Accepted):
+                self._write(self.book.changed(order_id, change, parts.timer.now_ns()))
+            elif isinstance(result, Refused):
+                self._write(self.book.unchanged(order_id, parts.timer.now_ns()))
+                self._tell(ChangeRefused(managed, result.reason))
+                parts.bus.tell(ChangeRefused(managed, result.reason))
+            if isinstance(result, Unknown):
+                self._find_out(order_id)
+            self._cancel_if_wanted(managed)
+
+        return send
+
     async def _cancel_now(self, managed: ManagedOrder) -> None:
         order_id, parts = managed.order.order_id, self._parts
         known = self._of(order_id)
@@ -286,6 +357,7 @@ class AccountDesk:
             if managed.order.status.is_final or broker_order_id is None:
                 return
             known.cancels += 1
+            parts.gate.message_sent(managed)
             try:
                 result: PlaceResult = await parts.adapter.cancel(broker_order_id)
             except BrokerError as error:
@@ -344,6 +416,11 @@ class AccountDesk:
         """Journal in the order of happening, and tell once it is durable."""
         if not changes:
             return
+        self._parts.gate.follow(changes)
+        for booking in changes.booked:
+            self._tell(Booked(booking))
+        for managed in changes.moved:
+            self._tell(OrderMoved(managed))
         done = self._parts.journal.enqueue(self._parts.store.rows(changes), self._parts.lease)
 
         def tell(written: asyncio.Future[None]) -> None:
@@ -397,8 +474,10 @@ class AccountDesk:
                     self._write(
                         self.book.absent(order_id, "the broker's book does not have it", timer.now_ns())
                     )
-                if found and managed.order.status is _S.CANCELLING:
-                    break  # the cancellation is under way there, or the order stands as before
+                if found and managed.order.status in (_S.CANCELLING, _S.MODIFYING):
+                    # the cancellation is under way there, or the order stands as before; its terms were adopted
+                    self._write(self.book.unchanged(order_id, timer.now_ns()))
+                    break
                 if not called and timer.now_ns() - begun >= _CALL_A_PERSON_NS:
                     called = True
                     self._call(order_id, f"its state has not been known for {_CALL_A_PERSON_NS // 10**9} s")
@@ -436,6 +515,10 @@ class AccountDesk:
 
     def _call(self, subject: str, reason: str) -> None:
         self._parts.bus.tell(PersonNeeded(self.account_id, subject, reason))
+
+    def _tell(self, heard: Heard) -> None:
+        for listener in self._listeners:
+            listener(heard)
 
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)

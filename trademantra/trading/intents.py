@@ -27,6 +27,8 @@ class OrderIntent:
     `intent_id` is the caller's own and makes `submit` idempotent: the same id twice is the same order, sent once.
     `strategy_id` is whose position and limits this is.  Quantities in units, prices in the instrument's currency.
     `reference_price` is the price that the decision was made on, at `decided_ns`: what limits are checked with.
+    `exit_with` is the intent of the other exit of a pair (a stop and a target that cancel each other): together they
+    close what the larger one closes, and limits count them so.
     Errors: `InvalidValueError` for terms that contradict each other.
     """
 
@@ -44,6 +46,7 @@ class OrderIntent:
     trigger_price: Decimal | None = None
     validity: Validity = Validity.DAY
     reference_price: Decimal | None = None
+    exit_with: str = ""
     algo_id: str = ""
     sector: str = ""
     note: str = ""
@@ -66,5 +69,7 @@ class OrderIntent:
                 raise InvalidValueError(f"intent {self.intent_id}: a {self.order_type} order {word} {name}")
             if value is not None and value <= 0:
                 raise InvalidValueError(f"intent {self.intent_id}: {name} must be positive, got {value}")
+        if self.exit_with and self.purpose is not Purpose.EXIT:
+            raise InvalidValueError(f"intent {self.intent_id}: only exits come in pairs (exit_with)")
         if self.reference_price is not None and self.reference_price <= 0:
             raise InvalidValueError(f"intent {self.intent_id}: reference_price must be positive or absent")

@@ -14,8 +14,8 @@ _ROW_ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by
 class OrderRow(Table):
     """One order on its way to a broker, or done.  Inserted before it is sent; `status` is a `core.order.OrderStatus`.
 
-    `request` is the instrument and the terms as JSON (`trading.terms`); the columns beside it are what is searched and
-    changed.  `tag` is our mark at the broker, unique within an account for ever.  Times in ns UTC.
+    `request` is the instrument and the present terms as JSON (`trading.terms`); the columns beside it are what is
+    searched.  `exit_with`: the intent of the other exit of a pair.  `tag` is our mark at the broker, unique within an account for ever.  Times in ns UTC.
     """
 
     __tablename__ = "desk_order"
@@ -29,6 +29,7 @@ class OrderRow(Table):
     account_id: Mapped[str] = mapped_column(String(60))
     strategy_id: Mapped[str] = mapped_column(String(60))
     intent_id: Mapped[str] = mapped_column(String(100))
+    exit_with: Mapped[str] = mapped_column(String(100), default="")
     part: Mapped[int]
     purpose: Mapped[str] = mapped_column(String(10))
     tag: Mapped[str] = mapped_column(String(20))

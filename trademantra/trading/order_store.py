@@ -19,7 +19,7 @@ from trademantra.trading.positions import HeldPosition
 from trademantra.trading.terms import order_from_json, terms_to_json
 
 _KEY = ("account_id", "strategy_id", "instrument_key", "product")
-_MOVED = ("status", "reason", "broker_order_id", "filled_quantity", "filled_value", "updated_ns")
+_MOVED = ("request", "status", "reason", "broker_order_id", "filled_quantity", "filled_value", "updated_ns")
 # statements over tables, not over mapped classes: no identity map to keep on the order path
 _ORDERS = cast(sqlalchemy.Table, OrderRow.__table__)
 _INSERT_ORDER = insert(_ORDERS)
@@ -132,6 +132,7 @@ def _order_row(managed: ManagedOrder) -> dict[str, object]:
         "account_id": managed.account_id,
         "strategy_id": managed.strategy_id,
         "intent_id": managed.intent_id,
+        "exit_with": managed.exit_with,
         "part": managed.part,
         "purpose": managed.purpose.value,
         "tag": managed.tag,
@@ -167,5 +168,5 @@ def _managed(row: OrderRow, sequence: int) -> ManagedOrder:
     fills = OrderFills.resumed(row.order_id, row.filled_quantity, row.filled_value, sequence)
     return ManagedOrder(
         order, row.account_id, row.strategy_id, row.intent_id, row.part, Purpose(row.purpose), row.tag,
-        row.created_ns, row.updated_ns, fills, overfilled,
+        row.created_ns, row.updated_ns, fills, overfilled, row.exit_with,
     )  # fmt: skip

@@ -11,13 +11,21 @@ Invariants:
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from trademantra.brokers.orders import Accepted, BrokerOrder, BrokerTrade, PlaceResult, Refused
+from trademantra.brokers.orders import (
+    Accepted,
+    BrokerOrder,
+    BrokerTrade,
+    OrderChange,
+    PlaceResult,
+    Refused,
+)
 from trademantra.core.errors import IllegalTransitionError, InvalidValueError
 from trademantra.core.instrument import Instrument
-from trademantra.core.order import LEGAL_TRANSITIONS, Order, OrderStatus, Product, Side
+from trademantra.core.order import LEGAL_TRANSITIONS, Order, OrderStatus, OrderType, Product, Side
 from trademantra.trading.fills import Execution, OrderFills
 from trademantra.trading.intents import OrderIntent, Purpose
 from trademantra.trading.positions import HeldPosition, on_grid
@@ -42,7 +50,7 @@ class PositionKey:
 class ManagedOrder:
     """An order and what the desk knows beside its own terms.
 
-    `overfilled`: the broker told of more than was ordered; a person must look.
+    `overfilled`: the broker told of more than was ordered; a person must look.  `exit_with`: see `OrderIntent`.
     """
 
     order: Order
@@ -56,6 +64,7 @@ class ManagedOrder:
     updated_ns: int
     fills: OrderFills
     overfilled: bool = False
+    exit_with: str = ""
 
     @property
     def key(self) -> PositionKey:
@@ -154,7 +163,7 @@ class OrderBook:
                 raise InvalidValueError(f"order {order.order_id} (tag {planned.tag}) was made before")
             managed = ManagedOrder(
                 order, self.account_id, intent.strategy_id, intent.intent_id, part, intent.purpose, planned.tag,
-                now_ns, now_ns, OrderFills(order.order_id),
+                now_ns, now_ns, OrderFills(order.order_id), exit_with=intent.exit_with,
             )  # fmt: skip
             self._keep(managed)
             made.created.append(managed)
@@ -203,6 +212,25 @@ class OrderBook:
         self._move(managed, status, now_ns)
         return Changes(moved=[managed])
 
+    def changed(self, order_id: str, change: OrderChange, now_ns: int) -> Changes:
+        """The broker took a modification: the order rests with its new terms.  One that ended meanwhile stays."""
+        managed = self._orders[order_id]
+        if managed.order.status.is_final:
+            return Changes()
+        managed.order = _with_terms(
+            managed.order, change.order_type, change.quantity, change.price, change.trigger_price
+        )
+        self._rest(managed, now_ns)
+        return Changes(moved=[managed])
+
+    def unchanged(self, order_id: str, now_ns: int) -> Changes:
+        """The broker refused a modification: the old terms hold."""
+        managed = self._orders[order_id]
+        if managed.order.status is not _S.MODIFYING:
+            return Changes()
+        self._rest(managed, now_ns)
+        return Changes(moved=[managed])
+
     # -- what the broker tells
 
     def find(self, told: BrokerOrder) -> ManagedOrder | None:
@@ -230,6 +258,7 @@ class OrderBook:
             now_ns,
             changes,
         )
+        self._adopt_terms(managed, told)
         self._follow(managed, told, now_ns)
         if managed.order != before:
             managed.updated_ns = now_ns
@@ -269,6 +298,28 @@ class OrderBook:
     def _move(self, managed: ManagedOrder, status: OrderStatus, now_ns: int, reason: str = "") -> None:
         managed.order = managed.order.with_status(status, reason=reason)
         managed.updated_ns = now_ns
+
+    def _rest(self, managed: ManagedOrder, now_ns: int) -> None:
+        """From MODIFYING to how it stands at the broker."""
+        if managed.order.status is not _S.MODIFYING:
+            return  # an update was faster
+        status = _S.TRIGGER_PENDING if managed.order.order_type.has_trigger else _S.OPEN
+        if managed.order.filled_quantity:
+            status = _S.FILLED if not managed.order.open_quantity else _S.PARTLY_FILLED
+        self._move(managed, status, now_ns)
+
+    def _adopt_terms(self, managed: ManagedOrder, told: BrokerOrder) -> None:
+        """The broker's terms are what holds: a change may have come through whose reply was lost, or a person made one.
+
+        Another order type is believed only while a change is under way: brokers show protected market orders as limits.
+        """
+        order = managed.order
+        if order.status.is_final or (
+            told.order_type is not order.order_type and order.status is not _S.MODIFYING
+        ):
+            return
+        with suppress(InvalidValueError):  # terms that contradict each other are no terms
+            managed.order = _with_terms(order, told.order_type, told.quantity, told.price, told.trigger_price)
 
     def _follow(self, managed: ManagedOrder, told: BrokerOrder, now_ns: int) -> None:
         """Go to the state that the broker tells, where that is a step forward."""
@@ -321,6 +372,24 @@ class OrderBook:
                 late,
             )
         )
+
+
+def _with_terms(
+    order: Order,
+    kind: OrderType | None,
+    quantity: Decimal | None,
+    price: Decimal | None,
+    trigger: Decimal | None,
+) -> Order:
+    """The order with new terms; None leaves a term.  Never smaller than what is filled."""
+    kind = kind or order.order_type
+    return replace(
+        order,
+        order_type=kind,
+        quantity=max(quantity or order.quantity, order.filled_quantity),
+        price=(price or order.price) if kind.has_limit else None,
+        trigger_price=(trigger or order.trigger_price) if kind.has_trigger else None,
+    )
 
 
 def _after_fill(order: Order) -> Order:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from hashlib import blake2b
 
 from trademantra.brokers.manifest import Manifest
-from trademantra.brokers.orders import AUTOMATIC_PROTECTION, OrderRequest, Variety
+from trademantra.brokers.orders import AUTOMATIC_PROTECTION, OrderChange, OrderRequest, Variety
 from trademantra.core.errors import InvalidValueError, MissingFactError, TradeMantraError
 from trademantra.core.instrument import Instrument
 from trademantra.core.money import is_multiple, round_down, round_up
@@ -78,8 +78,10 @@ class OrderPolicy:
         instrument = intent.instrument
         self._check_broker(intent)
         self._check_hours(intent)
-        price, trigger = _on_tick(intent)
-        kind, price = self._protected(intent, price, trigger)
+        price, trigger = rounded(instrument, intent.side, intent.price, intent.trigger_price)
+        kind, price = self._protected(
+            instrument, intent.side, intent.order_type, price, trigger, intent.reference_price
+        )
         parts = self._slices(intent)
         tags = [tag_of(intent.account_id, intent.intent_id, part) for part in range(len(parts))]
         return [
@@ -119,6 +121,42 @@ class OrderPolicy:
             if unprotected and self.manifest.market_needs_protection
             else None,
             algo_id=algo_id,
+        )
+
+    def change(
+        self, order: Order, change: OrderChange, reference_price: Decimal | None = None
+    ) -> OrderChange:
+        """New terms of a working order, as the broker takes them.  `reference_price` protects a change to market.
+
+        Errors: `PolicyError` for a quantity off the lot, beyond the freeze quantity or below what is filled.
+        """
+        instrument, kind = order.instrument, change.order_type or order.order_type
+        quantity = change.quantity
+        if quantity is not None:
+            largest = self._freeze(instrument)
+            if not is_multiple(quantity, instrument.lot_size) or quantity <= order.filled_quantity:
+                raise PolicyError(
+                    "lot", f"{instrument.key}: {quantity} is not a multiple of the lot {instrument.lot_size} "
+                    f"above the {order.filled_quantity} that are filled",
+                )  # fmt: skip
+            if largest is not None and quantity > max(largest, order.quantity):
+                raise PolicyError("freeze", f"{instrument.key}: {quantity} in one order, at most {largest}")
+        price, trigger = rounded(
+            instrument,
+            order.side,
+            (change.price or order.price) if kind.has_limit else None,
+            (change.trigger_price or order.trigger_price) if kind.has_trigger else None,
+        )
+        kind, price = self._protected(instrument, order.side, kind, price, trigger, reference_price)
+        unprotected = kind in (OrderType.MARKET, OrderType.SL_M)
+        return replace(
+            change,
+            order_type=None if kind is order.order_type else kind,
+            price=price,
+            trigger_price=trigger,
+            market_protection=AUTOMATIC_PROTECTION
+            if unprotected and self.manifest.market_needs_protection
+            else None,
         )
 
     def _check_broker(self, intent: OrderIntent) -> None:
@@ -166,23 +204,26 @@ class OrderPolicy:
             return None
 
     def _protected(
-        self, intent: OrderIntent, price: Decimal | None, trigger: Decimal | None
+        self,
+        instrument: Instrument,
+        side: Side,
+        kind: OrderType,
+        price: Decimal | None,
+        trigger: Decimal | None,
+        reference: Decimal | None,
     ) -> tuple[OrderType, Decimal | None]:
         """The order type that the broker takes: its own protection where it has one, else a limit by the slab."""
-        kind = intent.order_type
-        if kind in self.manifest.order_types and not (
-            kind is OrderType.SL_M and intent.instrument.segment.is_options
-        ):
+        option, tick = instrument.segment.is_options, instrument.tick_size
+        if kind in self.manifest.order_types and not (kind is OrderType.SL_M and option):
             return kind, price
-        option, tick = intent.instrument.segment.is_options, intent.instrument.tick_size
         try:
-            if kind is OrderType.MARKET and intent.reference_price is not None:
-                percent = protection_percent(option, intent.reference_price)
-                limit = protected_price(intent.side, intent.reference_price, percent=percent, tick_size=tick)
+            if kind is OrderType.MARKET and reference is not None:
+                percent = protection_percent(option, reference)
+                limit = protected_price(side, reference, percent=percent, tick_size=tick)
                 return OrderType.LIMIT, limit
             if kind is OrderType.SL_M and trigger is not None:
                 percent = protection_percent(option, trigger)
-                limit = protected_stop_limit(intent.side, trigger, percent=percent, tick_size=tick)
+                limit = protected_stop_limit(side, trigger, percent=percent, tick_size=tick)
                 return OrderType.SL, limit
         except (MissingFactError, InvalidValueError) as error:
             raise PolicyError(
@@ -238,14 +279,15 @@ def tag_of(account_id: str, intent_id: str, part: int) -> str:
     return blake2b(f"{account_id}\\0{intent_id}\\0{part}".encode(), digest_size=_TAG_BYTES).hexdigest()
 
 
-def _on_tick(intent: OrderIntent) -> tuple[Decimal | None, Decimal | None]:
+def rounded(
+    instrument: Instrument, side: Side, price: Decimal | None, trigger: Decimal | None
+) -> tuple[Decimal | None, Decimal | None]:
     """Limit: a buy never higher, a sale never lower than asked.  Trigger: never reached later than asked."""
-    tick, buys = intent.instrument.tick_size, intent.side is Side.BUY
-    price, trigger = intent.price, intent.trigger_price
+    tick, buys = instrument.tick_size, side is Side.BUY
     if price is not None:
-        price = round_down(price, tick) if buys else round_up(price, tick)
+        asked, price = price, round_down(price, tick) if buys else round_up(price, tick)
         if price <= 0:
-            raise PolicyError("tick", f"{intent.instrument.key}: {intent.price} is below one tick of {tick}")
+            raise PolicyError("tick", f"{instrument.key}: {asked} is below one tick of {tick}")
     if trigger is not None:
         trigger = round_down(trigger, tick) if buys else round_up(trigger, tick)
         trigger = max(trigger, tick)

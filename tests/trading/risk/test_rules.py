@@ -563,7 +563,7 @@ def test_an_order_of_the_journal_counts_with_what_is_open_of_it():
 def test_a_changed_order_counts_with_its_new_quantity():
     scene = Scene({"instrument": {"max_position_quantity": 20}})
     order = scene.take(BUY, 10)
-    scene.state.order_changed(order, Decimal(5))
+    scene.state.order_left(order, Decimal(5))
     edge(scene, "position_quantity", (BUY, 15), (BUY, 16))
     scene.state.order_ended(order)
     scene.state.order_ended(order)

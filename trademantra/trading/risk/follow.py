@@ -1,5 +1,6 @@
 """The risk gate's state in step with an account's order book: each `Changes` of the book is told here, once."""
 
+from trademantra.core.order import OrderStatus
 from trademantra.trading.intents import OrderIntent, Purpose
 from trademantra.trading.orders import Changes
 from trademantra.trading.risk.state import RiskState
@@ -32,8 +33,12 @@ def follow(state: RiskState, changes: Changes, now_ns: int, intent: OrderIntent 
         state.executed(booking.execution, booking.charges)
     for managed in changes.moved:
         order_id = managed.order.order_id
-        if managed.order.status.is_final and state.knows_order(order_id):
+        if not state.knows_order(order_id):
+            continue
+        if managed.order.status.is_final:
             state.order_ended(order_id)
+        elif managed.order.status is not OrderStatus.MODIFYING:  # then what was added counts already
+            state.order_left(order_id, managed.order.open_quantity)
 
 
 def forget(state: RiskState, changes: Changes) -> None:

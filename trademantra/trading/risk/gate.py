@@ -34,7 +34,15 @@ from trademantra.trading.risk.rules.orders import ORDER_RULES
 from trademantra.trading.risk.rules.positions import INSTRUMENT_RULES, SECTOR_RULES
 from trademantra.trading.risk.rules.registry import BOOK_RULES
 from trademantra.trading.risk.rules.results import RESULT_RULES
-from trademantra.trading.risk.rules.rule import AnyRule, Asked, BookCheck, Breach, OrderCheck, ResultRule
+from trademantra.trading.risk.rules.rule import (
+    AnyRule,
+    Asked,
+    BookCheck,
+    Breach,
+    OrderCheck,
+    OrderRule,
+    ResultRule,
+)
 from trademantra.trading.risk.state import RiskState
 
 
@@ -119,18 +127,13 @@ class RiskGate:
     def check(self, intent: OrderIntent, now_ns: int) -> Decision:
         """Allow, reduce or refuse.  Tell the state (`order_taken`) what was allowed before anything is awaited."""
         if not self.state.knows(intent.account_id):
-            return Decision(
-                Outcome.REFUSE, NOTHING, "unknown_account", f"account {intent.account_id} is not open here; open it first"
-            )  # fmt: skip
+            return _unknown_account(intent)
         holding = self.state.holding(
             intent.account_id, intent.strategy_id, intent.instrument, intent.product, intent.sector
         )
-        held = holding.held.quantity
-        free = NOTHING
-        if held and (held > 0) != (intent.side is Side.BUY):
-            free = holding.free_to_close()
-            if intent.quantity <= free:
-                return Decision(Outcome.ALLOW, intent.quantity)
+        free = self._free_to_close(intent, holding)
+        if 0 < intent.quantity <= free:
+            return Decision(Outcome.ALLOW, intent.quantity)
         if intent.purpose is Purpose.EXIT:
             return self._cut_exit(intent, holding, free)
         decision = self._check_entry(intent, holding, now_ns)
@@ -140,6 +143,28 @@ class RiskGate:
                 decision.retry_ns, decision.requests,
             )  # fmt: skip
         return decision
+
+    def check_change(self, intent: OrderIntent, added: Decimal, now_ns: int) -> Decision:
+        """A working order is to have the terms of `intent`, by which `added` more units may fill (negative: fewer).
+
+        `Decision.quantity` is the intent's or nothing.  An exit may take any price, and grow to what is left to close.
+        An entry must keep the limits of one order as a whole, and all others with what is added; while it is killed,
+        paused or stopped it may only shrink.
+        """
+        if not self.state.knows(intent.account_id):
+            return _unknown_account(intent)
+        holding = self.state.holding(
+            intent.account_id, intent.strategy_id, intent.instrument, intent.product, intent.sector
+        )
+        if intent.purpose is Purpose.EXIT:
+            free = self._free_to_close(intent, holding)
+            if added <= free:
+                return Decision(Outcome.ALLOW, intent.quantity)
+            return Decision(
+                Outcome.REFUSE, NOTHING, "exit_beyond_held",
+                f"{added} more of {holding.instrument.key} were to be closed, {free} are held and not yet being closed",
+            )  # fmt: skip
+        return self._check_changed_entry(intent, holding, added, now_ns)
 
     def watch(self, now_ns: int) -> Sequence[BreachRequest]:
         """What losses ask for since the last look: call it after prices and fills.  Each breach asks once."""
@@ -169,12 +194,79 @@ class RiskGate:
 
     # -- entries
 
+    def _free_to_close(self, intent: OrderIntent, holding: Holding) -> Decimal:
+        """What an order of this side may close, beyond what works to that end already; of a pair, once."""
+        held = holding.held.quantity
+        if not held or (held > 0) == (intent.side is Side.BUY):
+            return NOTHING
+        return holding.free_to_close() + self.state.pair_room(
+            holding, intent.side, intent.intent_id, intent.exit_with
+        )
+
     def _check_entry(self, intent: OrderIntent, holding: Holding, now_ns: int) -> Decision:
         account = self._accounts.get(intent.account_id)
         if account is None:
-            return Decision(
-                Outcome.REFUSE, NOTHING, "no_limits", f"no limits are set for account {intent.account_id}; set them first"
-            )  # fmt: skip
+            return _no_limits(intent)
+        stopped = self._stopped(account, intent, holding, now_ns)
+        if stopped is not None:
+            return stopped
+        asked = Asked(intent, intent.quantity, now_ns, self.state, holding.market, holding, NOTHING, NOTHING)
+        asked.resize(intent.quantity)
+        cut: tuple[str, str] | None = None
+        for bound_rules in (
+            self._of_orders(account, intent.strategy_id),
+            account.books,
+            self._of_instrument(account, holding.instrument.key),
+            self._of_sector(account, holding.sector_book),
+        ):
+            for bound in bound_rules:
+                breach = bound.check(asked)
+                if breach is None:
+                    continue
+                if bound.action is BreachAction.REDUCE and _cut(asked, breach, bound.check):
+                    cut = (bound.rule.code, f"{breach.text}; cut to {asked.quantity}")
+                    continue
+                return _refused(bound, breach, intent)
+        if cut is None:
+            return Decision(Outcome.ALLOW, asked.quantity)
+        return Decision(Outcome.REDUCE, asked.quantity, *cut)
+
+    def _check_changed_entry(
+        self, intent: OrderIntent, holding: Holding, added: Decimal, now_ns: int
+    ) -> Decision:
+        """As a new entry, but that it is no second trade and no repetition of itself."""
+        account = self._accounts.get(intent.account_id)
+        if account is None:
+            return _no_limits(intent)
+        asked = Asked(intent, intent.quantity, now_ns, self.state, holding.market, holding, NOTHING, NOTHING)
+        stopped = self._stopped(account, intent, holding, now_ns)
+        if stopped is not None:
+            return stopped
+        asked.resize(intent.quantity)
+        of_order = self._of_orders(account, intent.strategy_id)
+        for bound in of_order:
+            if isinstance(bound.rule, OrderRule) and bound.rule.code != "duplicate":
+                breach = bound.check(asked)
+                if breach is not None:
+                    return _refused(bound, breach, intent)
+        if added <= 0:
+            return Decision(Outcome.ALLOW, intent.quantity)
+        asked.resize(added)
+        for bound in (
+            *of_order, *account.books, *self._of_instrument(account, holding.instrument.key),
+            *self._of_sector(account, holding.sector_book),
+        ):  # fmt: skip
+            if isinstance(bound.rule, OrderRule) or bound.rule.code == "trades_per_day":
+                continue
+            breach = bound.check(asked)
+            if breach is not None:
+                return _refused(bound, breach, intent)
+        return Decision(Outcome.ALLOW, intent.quantity)
+
+    def _stopped(
+        self, account: _Account, intent: OrderIntent, holding: Holding, now_ns: int
+    ) -> Decision | None:
+        """Why no entry passes at the moment, whatever its terms."""
         strategy_id = intent.strategy_id
         killed = self._block.blocking(account.user_id, account.account_id, strategy_id, now_ns)
         if killed is not None:
@@ -194,28 +286,7 @@ class RiskGate:
                     return Decision(
                         Outcome.REFUSE, NOTHING, watched.rule.code, breach.text, breach.retry_ns, tuple(requests)
                     )  # fmt: skip
-        asked = Asked(intent, intent.quantity, now_ns, self.state, holding.market, holding, NOTHING, NOTHING)
-        asked.resize(intent.quantity)
-        cut: tuple[str, str] | None = None
-        for bound_rules in (
-            self._of_orders(account, strategy_id),
-            account.books,
-            self._of_instrument(account, holding.instrument.key),
-            self._of_sector(account, holding.sector_book),
-        ):
-            for bound in bound_rules:
-                breach = bound.check(asked)
-                if breach is None:
-                    continue
-                if bound.action is BreachAction.REDUCE and _cut(asked, breach, bound.check):
-                    cut = (bound.rule.code, f"{breach.text}; cut to {asked.quantity}")
-                    continue
-                return Decision(
-                    Outcome.REFUSE, NOTHING, bound.rule.code, breach.text, breach.retry_ns, _requests(bound, breach, intent)
-                )  # fmt: skip
-        if cut is None:
-            return Decision(Outcome.ALLOW, asked.quantity)
-        return Decision(Outcome.REDUCE, asked.quantity, *cut)
+        return None
 
     def _cut_exit(self, intent: OrderIntent, holding: Holding, free: Decimal) -> Decision:
         held, key = holding.held.quantity, holding.instrument.key
@@ -339,6 +410,27 @@ def _cut(asked: Asked, breach: Breach, check: OrderCheck) -> bool:
         return False
     asked.resize(quantity)
     return check(asked) is None
+
+
+def _refused(bound: _Bound, breach: Breach, intent: OrderIntent) -> Decision:
+    return Decision(
+        Outcome.REFUSE,
+        NOTHING,
+        bound.rule.code,
+        breach.text,
+        breach.retry_ns,
+        _requests(bound, breach, intent),
+    )
+
+
+def _unknown_account(intent: OrderIntent) -> Decision:
+    text = f"account {intent.account_id} is not open here; open it first"
+    return Decision(Outcome.REFUSE, NOTHING, "unknown_account", text)
+
+
+def _no_limits(intent: OrderIntent) -> Decision:
+    text = f"no limits are set for account {intent.account_id}; set them first"
+    return Decision(Outcome.REFUSE, NOTHING, "no_limits", text)
 
 
 def _requests(bound: _Bound, breach: Breach, intent: OrderIntent) -> tuple[BreachRequest, ...]:

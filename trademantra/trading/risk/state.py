@@ -28,7 +28,7 @@ from trademantra.trading.risk.books import (
 )
 from trademantra.trading.risk.correlation import Correlations
 from trademantra.trading.risk.limits import Scope
-from trademantra.trading.risk.taken import Fingerprint, RiskOrder, Trade, Working
+from trademantra.trading.risk.taken import Fingerprint, Pair, PairKey, RiskOrder, Trade, Working
 
 
 @dataclass(slots=True)
@@ -40,6 +40,7 @@ class RiskState(AccountBooks):
     _sectors: dict[str, str] = field(default_factory=dict)
     _orders: dict[str, Working] = field(default_factory=dict)
     _trades: dict[str, Trade] = field(default_factory=dict)
+    _pairs: dict[PairKey, Pair] = field(default_factory=dict)
     _looks: dict[Fingerprint, int] = field(default_factory=dict)
     _halts: dict[Exchange, int | None] = field(default_factory=dict)
     index_move_percent: Decimal | None = None
@@ -60,7 +61,8 @@ class RiskState(AccountBooks):
         entry = order.purpose is Purpose.ENTRY and not (
             holding.held.quantity * order.side.sign < 0 and order.quantity <= holding.free_to_close()
         )
-        self._orders[order.order_id] = Working(order, holding, order.quantity)
+        working = Working(order, holding, order.quantity, self._pair(holding, order))
+        self._orders[order.order_id] = working
         if order.looks is not None:
             self._looks[order.looks] = order.taken_ns
         trade = self._trades.get(order.intent_id)
@@ -69,7 +71,7 @@ class RiskState(AccountBooks):
         if trade is not None:
             trade.live += 1
             _count(trade, holding)
-        self._work(holding, order.side, order.quantity)
+        self._work(working, order.quantity)
         for book in holding.result_books:
             book.count_message(holding.route, order.taken_ns)
 
@@ -86,12 +88,12 @@ class RiskState(AccountBooks):
         self.book(Scope.ACCOUNT, account_id).count_message(route, now_ns)
         self.book(Scope.USER, account_id).count_message(route, now_ns)
 
-    def order_changed(self, order_id: str, quantity: Decimal) -> None:
-        """A working order's whole quantity is another now.  What is added must have passed the gate as an intent."""
+    def order_left(self, order_id: str, left: Decimal) -> None:
+        """What may still fill of a working order is another now.  What is added must have passed the gate."""
         working = self._working(order_id)
         before = working.left
-        working.quantity = quantity
-        self._work(working.holding, working.order.side, working.left - before)
+        working.quantity = working.filled + left
+        self._work(working, working.left - before)
 
     def order_ended(self, order_id: str) -> None:
         """Filled, cancelled, rejected, expired, absent or never sent.  Twice is once."""
@@ -100,7 +102,7 @@ class RiskState(AccountBooks):
             return
         left = working.left
         working.ended = True
-        self._work(working.holding, working.order.side, -left)
+        self._work(working, -left)
         trade = self._trades.get(working.order.intent_id)
         if trade is None:
             return
@@ -121,7 +123,18 @@ class RiskState(AccountBooks):
             trade.filled = True
             _count(trade, holding)  # it may have ended before the news of its fill came
         self._book_fill(holding, side, execution, charges)
-        self._work(holding, side, working.left - before)
+        self._work(working, working.left - before)
+
+    def pair_room(self, holding: Holding, side: Side, intent_id: str, exit_with: str) -> Decimal:
+        """What an exit may close beside the other one of its pair, which already counts for it."""
+        if not exit_with:
+            return NOTHING
+        pair = self._pairs.get((holding.key, side, frozenset((intent_id, exit_with))))
+        return NOTHING if pair is None else pair.room(intent_id)
+
+    def working_left(self, order_id: str) -> Decimal:
+        """What of an order may still fill.  Errors: `NotFoundError`."""
+        return self._working(order_id).left
 
     def closing_orders(self, holding: Holding) -> tuple[str, ...]:
         """Working orders on the side that makes a position smaller."""
@@ -261,6 +274,7 @@ class RiskState(AccountBooks):
             priced = holding.market.last is not None or not holding.worst
             self._rebase(holding, holding.unrealised if priced else None)
         self._orders = {name: each for name, each in self._orders.items() if not each.ended}
+        self._pairs = {names: pair for names, pair in self._pairs.items() if pair.counted}
         self._trades.clear()
         self._looks.clear()
         self._halts.clear()
@@ -296,7 +310,17 @@ class RiskState(AccountBooks):
         made.market.holdings.append(made)
         return made
 
-    def _work(self, holding: Holding, side: Side, quantity: Decimal) -> None:
+    def _pair(self, holding: Holding, order: RiskOrder) -> Pair | None:
+        """The pair of an exit; both of its intents name the other, whichever comes first."""
+        if not order.exit_with:
+            return None
+        key = (holding.key, order.side, frozenset((order.intent_id, order.exit_with)))
+        return self._pairs.setdefault(key, Pair())
+
+    def _work(self, working: Working, quantity: Decimal) -> None:
+        holding, side = working.holding, working.order.side
+        if working.pair is not None:
+            quantity = working.pair.moved(working.order.intent_id, quantity)
         if side is Side.BUY:
             holding.buying += quantity
         else:

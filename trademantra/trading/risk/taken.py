@@ -1,13 +1,14 @@
 """Orders as the limits see them: what was asked for, what of it may still fill."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import TypeAlias
 
 from trademantra.core.instrument import Instrument
 from trademantra.core.order import OrderType, Product, Side
 from trademantra.trading.intents import OrderIntent, Purpose
 from trademantra.trading.orders import ManagedOrder
-from trademantra.trading.risk.books import NOTHING, Holding
+from trademantra.trading.risk.books import NOTHING, Holding, HoldingKey
 
 Fingerprint = tuple[
     str, str, str, Product, Side, Decimal, OrderType, Decimal | None, Decimal | None
@@ -36,6 +37,7 @@ class RiskOrder:
     purpose: Purpose
     taken_ns: int
     sector: str = ""
+    exit_with: str = ""
     looks: Fingerprint | None = None
 
     @classmethod
@@ -47,7 +49,8 @@ class RiskOrder:
             order_id=order_id, intent_id=intent.intent_id, account_id=intent.account_id,
             strategy_id=intent.strategy_id, instrument=intent.instrument, side=intent.side,
             quantity=intent.quantity if quantity is None else quantity, product=intent.product,
-            purpose=intent.purpose, taken_ns=now_ns, sector=intent.sector, looks=fingerprint(intent, intent.instrument.key),
+            purpose=intent.purpose, taken_ns=now_ns, sector=intent.sector, exit_with=intent.exit_with,
+            looks=fingerprint(intent, intent.instrument.key),
         )  # fmt: skip
 
     @classmethod
@@ -58,7 +61,32 @@ class RiskOrder:
             order_id=order.order_id, intent_id=managed.intent_id, account_id=managed.account_id,
             strategy_id=managed.strategy_id, instrument=order.instrument, side=order.side, quantity=order.open_quantity,
             product=order.product, purpose=managed.purpose, taken_ns=managed.created_ns, sector=sector,
+            exit_with=managed.exit_with,
         )  # fmt: skip
+
+
+PairKey: TypeAlias = tuple[HoldingKey, Side, frozenset[str]]
+
+
+@dataclass(slots=True)
+class Pair:
+    """Two exits that cancel each other: what works of each intent.  Together they count as the larger one."""
+
+    left: dict[str, Decimal] = field(default_factory=dict)
+
+    @property
+    def counted(self) -> Decimal:
+        return max(self.left.values(), default=NOTHING)
+
+    def moved(self, intent_id: str, by: Decimal) -> Decimal:
+        """One side works `by` more; what the pair counts more for."""
+        before = self.counted
+        self.left[intent_id] = self.left.get(intent_id, NOTHING) + by
+        return self.counted - before
+
+    def room(self, intent_id: str) -> Decimal:
+        """What this side may grow by without the pair counting for more."""
+        return self.counted - self.left.get(intent_id, NOTHING)
 
 
 @dataclass(slots=True)
@@ -66,6 +94,7 @@ class Working:
     order: RiskOrder
     holding: Holding
     quantity: Decimal
+    pair: Pair | None = None
     filled: Decimal = NOTHING
     ended: bool = False
 

@@ -1,0 +1,118 @@
+"""One account's way through the risk gate: checked, followed, forgotten in step with its order book."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from trademantra.brokers.orders import OrderChange
+from trademantra.core.time import Clock
+from trademantra.trading.desk_events import RefusedIntentError
+from trademantra.trading.intents import OrderIntent
+from trademantra.trading.orders import Changes, ManagedOrder, OrderBook
+from trademantra.trading.policy import cut_to
+from trademantra.trading.positions import HeldPosition
+from trademantra.trading.risk.decisions import BreachRequest, Decision
+from trademantra.trading.risk.follow import follow, forget
+from trademantra.trading.risk.gate import RiskGate
+from trademantra.trading.risk.taken import RiskOrder
+
+
+class RiskRoad:
+    """The gate as `AccountDesk` needs it.  `on_request` hears what a breach asks for (pause, flatten).
+
+    `not_ready` says why entries are not taken at the moment (login, feed, session), "" when they are.
+    """
+
+    def __init__(
+        self,
+        gate: RiskGate,
+        account_id: str,
+        clock: Clock,
+        on_request: Callable[[BreachRequest], None],
+        not_ready: Callable[[], str] = lambda: "",
+    ) -> None:
+        self._gate, self._account_id, self._clock = gate, account_id, clock
+        self._on_request = on_request
+        self._not_ready = not_ready
+
+    def restore(self, book: OrderBook) -> None:
+        """First positions, then what works on them.  The open result at the day's start counts from the first price."""
+        state = self._gate.state
+        instruments = {managed.order.instrument.key: managed.order.instrument for managed in book.all()}
+        for key, held in book.positions.items():
+            position = HeldPosition(held.quantity, held.cost, held.realised, held.charges)
+            state.restore_position(
+                self._account_id, key.strategy_id, instruments[key.instrument_key], key.product, position
+            )
+        for managed in book.working():
+            state.order_taken(RiskOrder.restored(managed))
+
+    def check(self, intent: OrderIntent) -> OrderIntent:
+        decision = self._decided(self._gate.check(intent, self._clock.now_ns()))
+        if not decision.is_allowed:
+            raise RefusedIntentError(decision.rule, decision.text)
+        reason = self._not_ready()
+        if reason and not self._closes(intent):
+            raise RefusedIntentError("not_ready", f"account {self._account_id} is not ready: {reason}")
+        return intent if decision.quantity == intent.quantity else cut_to(intent, decision.quantity)
+
+    def check_change(self, managed: ManagedOrder, change: OrderChange) -> None:
+        intent, added = _as_changed(managed, change)
+        decision = self._decided(self._gate.check_change(intent, added, self._clock.now_ns()))
+        if not decision.is_allowed:
+            raise RefusedIntentError(decision.rule, decision.text)
+        if added > 0:  # it may fill before the answer comes
+            state, order_id = self._gate.state, managed.order.order_id
+            state.order_left(order_id, state.working_left(order_id) + added)
+
+    def follow(self, changes: Changes, intent: OrderIntent | None = None) -> None:
+        follow(self._gate.state, changes, self._clock.now_ns(), intent)
+
+    def forget(self, changes: Changes) -> None:
+        forget(self._gate.state, changes)
+
+    def message_sent(self, managed: ManagedOrder) -> None:
+        instrument = managed.order.instrument
+        self._gate.state.message_sent(
+            managed.account_id,
+            managed.strategy_id,
+            instrument.exchange,
+            instrument.segment,
+            self._clock.now_ns(),
+        )
+
+    def _decided(self, decision: Decision) -> Decision:
+        for request in decision.requests:
+            self._on_request(request)
+        return decision
+
+    def _closes(self, intent: OrderIntent) -> bool:
+        """Whether it only makes a position smaller."""
+        holding = self._gate.state.held(
+            intent.account_id, intent.strategy_id, intent.instrument.key, intent.product
+        )
+        held = Decimal(0) if holding is None else holding.held.quantity
+        return held * intent.side.sign < 0 and intent.quantity <= abs(held)
+
+
+def _as_changed(managed: ManagedOrder, change: OrderChange) -> tuple[OrderIntent, Decimal]:
+    """The order with its new terms as an intent, and by how much more of it may fill."""
+    order = managed.order
+    kind = change.order_type or order.order_type
+    quantity = change.quantity or order.quantity
+    intent = OrderIntent(
+        intent_id=managed.intent_id,
+        account_id=managed.account_id,
+        strategy_id=managed.strategy_id,
+        instrument=order.instrument,
+        side=order.side,
+        quantity=quantity,
+        product=order.product,
+        purpose=managed.purpose,
+        decided_ns=managed.created_ns,
+        order_type=kind,
+        price=(change.price or order.price) if kind.has_limit else None,
+        trigger_price=(change.trigger_price or order.trigger_price) if kind.has_trigger else None,
+        validity=order.validity,
+        exit_with=managed.exit_with,
+    )
+    return intent, quantity - order.quantity
