@@ -34,8 +34,9 @@ from trademantra.kit.database import Database
 from trademantra.kit.lease import take_lease
 from trademantra.kit.limiter import RateLimiter, Window
 from trademantra.kit.timer import ManualTimer
-from trademantra.trading.account_desk import AccountDesk, DeskParts
+from trademantra.trading.account_desk import AccountDesk
 from trademantra.trading.desk_events import ChangeRefused, ForeignOrder, PersonNeeded, RefusedIntentError
+from trademantra.trading.desk_parts import DeskParts
 from trademantra.trading.intents import OrderIntent, Purpose
 from trademantra.trading.journal import OrderJournal
 from trademantra.trading.models import CashRow

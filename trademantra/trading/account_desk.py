@@ -10,13 +10,11 @@ Invariants:
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Protocol, Self
+from typing import Self
 
 from trademantra.brokers.errors import (
     BrokerError,
     BrokerUnavailableError,
-    SessionExpiredError,
 )
 from trademantra.brokers.events import BrokerEvent, OrderUpdate, SessionState, TradeUpdate
 from trademantra.brokers.orders import (
@@ -29,15 +27,9 @@ from trademantra.brokers.orders import (
     Refused,
     Unknown,
 )
-from trademantra.brokers.port import BrokerAdapter
 from trademantra.core.errors import NotFoundError
-from trademantra.core.instrument import Instrument
 from trademantra.core.order import OrderStatus
-from trademantra.core.time import NANOSECONDS_PER_SECOND, ist_date
-from trademantra.kit.bus import Bus
-from trademantra.kit.lease import Lease, LeaseLostError
-from trademantra.kit.limiter import RateLimiter
-from trademantra.kit.timer import Timer
+from trademantra.kit.lease import LeaseLostError
 from trademantra.trading.desk_events import (
     Booked,
     ChangeRefused,
@@ -47,65 +39,16 @@ from trademantra.trading.desk_events import (
     PersonNeeded,
     RefusedIntentError,
 )
+from trademantra.trading.desk_parts import DeskParts
 from trademantra.trading.intents import OrderIntent, Purpose
-from trademantra.trading.journal import JournalFailedError, OrderJournal
-from trademantra.trading.order_store import OrderStore
+from trademantra.trading.journal import JournalFailedError
 from trademantra.trading.orders import Changes, ManagedOrder, OrderBook
 from trademantra.trading.outbox import Outbox, Rank
-from trademantra.trading.policy import OrderPolicy
+from trademantra.trading.reconciler import Reconciler
 
 _S = OrderStatus
-_FIRST_QUESTION_NS = NANOSECONDS_PER_SECOND
-_LONGEST_BETWEEN_NS = 10 * NANOSECONDS_PER_SECOND
-_ABSENT_AFTER_NS = 10 * NANOSECONDS_PER_SECOND  # a request that was under way has arrived or died by then
-_ABSENT_READINGS = 2
 _MOST_CANCELS = 5
 _RESTING = frozenset({_S.OPEN, _S.TRIGGER_PENDING, _S.PARTLY_FILLED})
-_CALL_A_PERSON_NS = 60 * NANOSECONDS_PER_SECOND
-
-
-class OrderGate(Protocol):
-    """The limits of one account, in step with its book (`trading.risk.road`)."""
-
-    def restore(self, book: OrderBook) -> None:
-        """Positions and working orders as they were before the start."""
-        ...
-
-    def check(self, intent: OrderIntent) -> OrderIntent:
-        """The intent, perhaps cut.  Errors: `RefusedIntentError`."""
-        ...
-
-    def check_change(self, managed: ManagedOrder, change: OrderChange) -> None:
-        """Errors: `RefusedIntentError`."""
-        ...
-
-    def follow(self, changes: Changes, intent: OrderIntent | None = None) -> None:
-        """What the book did; `intent` is what new orders were made of."""
-        ...
-
-    def forget(self, changes: Changes) -> None:
-        """Orders that the journal did not take."""
-        ...
-
-    def message_sent(self, managed: ManagedOrder) -> None:
-        """A change or a cancellation leaves."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeskParts:
-    """What an account's desk is made of.  `last_price` of an instrument, None where it is not known."""
-
-    adapter: BrokerAdapter
-    policy: OrderPolicy
-    store: OrderStore
-    journal: OrderJournal
-    lease: Lease
-    limiter: RateLimiter
-    timer: Timer
-    bus: Bus
-    gate: OrderGate
-    last_price: Callable[[Instrument], Decimal | None] = lambda instrument: None
 
 
 @dataclass(slots=True)
@@ -116,7 +59,6 @@ class _Known:
     cancel_under_way: bool = False
     cancels: int = 0
     change_under_way: bool = False
-    asking: bool = False
     sent_ns: int = 0
 
 
@@ -139,7 +81,7 @@ class AccountDesk:
         self._foreign: dict[str, BrokerOrder] = {}
         self._listeners: list[Callable[[Heard], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._refreshing = False
+        self._reconciler = Reconciler(book, parts, self)
 
     @property
     def account_id(self) -> str:
@@ -148,9 +90,9 @@ class AccountDesk:
     async def __aenter__(self) -> Self:
         await self._parts.store.load(self.book)
         self._parts.gate.restore(self.book)
-        self._spawn(self._listen())
-        self._refresh_soon()
-        self._spawn(self._outbox.run())
+        self.spawn(self._listen())
+        self._reconciler.refresh_soon()
+        self.spawn(self._outbox.run())
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -238,25 +180,7 @@ class AccountDesk:
 
         Errors: `BrokerError` when the books cannot be read: then nothing is concluded.
         """
-        adapter = self._parts.adapter
-        if adapter.session is not SessionState.ACTIVE:
-            return
-        orders, trades = await adapter.orders(), await adapter.trades()
-        for told in orders:
-            self._hear_order(told)
-        for trade in trades:
-            self._hear_trade(trade)
-        today = ist_date(self._parts.timer.now_ns())
-        for managed in self.book.working():
-            if managed.order.status is _S.UNKNOWN:
-                self._find_out(managed.order.order_id)
-            elif managed.order.status in _RESTING and (
-                ist_date(managed.created_ns) < today
-                and all(told.broker_order_id != managed.order.broker_order_id for told in orders)
-            ):
-                self._write(
-                    self.book.changing(managed.order.order_id, _S.EXPIRED, self._parts.timer.now_ns())
-                )
+        await self._reconciler.refresh()
 
     def foreign_orders(self) -> Sequence[BrokerOrder]:
         """Orders of today that the desk did not make."""
@@ -281,15 +205,15 @@ class AccountDesk:
             order_id, parts = managed.order.order_id, self._parts
             known = self._of(order_id)
             if known.cancel_wanted:
-                self._write(self.book.changing(order_id, _S.CANCELLED, parts.timer.now_ns()))
+                self.write(self.book.changing(order_id, _S.CANCELLED, parts.timer.now_ns()))
                 return
             known.sent_ns = parts.timer.now_ns()
             self.book.sending(order_id, known.sent_ns)
             result = await self._place(request)
-            self._write(self.book.answered(order_id, result, parts.timer.now_ns()))
+            self.write(self.book.answered(order_id, result, parts.timer.now_ns()))
             self._adopt(managed)
             if managed.order.status is _S.UNKNOWN:
-                self._find_out(order_id)
+                self._reconciler.find_out(order_id)
             else:
                 self._cancel_if_wanted(managed)
 
@@ -308,7 +232,7 @@ class AccountDesk:
         known = self._of(managed.order.order_id)
         if known.cancel_wanted and not known.cancel_under_way and managed.order.status in _RESTING:
             known.cancel_under_way = True
-            self._spawn(self._cancel_now(managed))
+            self.spawn(self._cancel_now(managed))
 
     def _changer(self, managed: ManagedOrder, change: OrderChange) -> Callable[[], Awaitable[None]]:
         async def send() -> None:
@@ -320,7 +244,7 @@ class AccountDesk:
                 return
             if known.cancel_wanted:
                 known.change_under_way = False
-                self._write(self.book.unchanged(order_id, parts.timer.now_ns()))
+                self.write(self.book.unchanged(order_id, parts.timer.now_ns()))
                 self._cancel_if_wanted(managed)
                 return
             parts.gate.message_sent(managed)
@@ -332,13 +256,13 @@ class AccountDesk:
                 result = Refused(str(error), error.broker_code)
             known.change_under_way = False
             if isinstance(result, Accepted):
-                self._write(self.book.changed(order_id, change, parts.timer.now_ns()))
+                self.write(self.book.changed(order_id, change, parts.timer.now_ns()))
             elif isinstance(result, Refused):
-                self._write(self.book.unchanged(order_id, parts.timer.now_ns()))
+                self.write(self.book.unchanged(order_id, parts.timer.now_ns()))
                 self._tell(ChangeRefused(managed, result.reason))
                 parts.bus.tell(ChangeRefused(managed, result.reason))
             if isinstance(result, Unknown):
-                self._find_out(order_id)
+                self._reconciler.find_out(order_id)
             self._cancel_if_wanted(managed)
 
         return send
@@ -367,8 +291,8 @@ class AccountDesk:
                 return
             if known.cancels >= _MOST_CANCELS:
                 known.cancel_wanted = False
-                self._call(order_id, f"it could not be cancelled: {result.reason}")
-            self._find_out(order_id)  # too late, or not known: the broker's book says what holds
+                self.call(order_id, f"it could not be cancelled: {result.reason}")
+            self._reconciler.find_out(order_id)  # too late, or not known: the broker's book says what holds
 
         self._outbox.put(Rank.CANCEL, send)
 
@@ -380,29 +304,29 @@ class AccountDesk:
 
     def _hear(self, event: BrokerEvent) -> None:
         if isinstance(event, OrderUpdate):
-            self._hear_order(event.order)
+            self.hear_order(event.order)
         elif isinstance(event, TradeUpdate):
-            self._hear_trade(event.trade)
+            self.hear_trade(event.trade)
         else:
             self._parts.bus.tell(event)
-            self._refresh_soon()
+            self._reconciler.refresh_soon()
 
-    def _hear_order(self, told: BrokerOrder) -> None:
+    def hear_order(self, told: BrokerOrder) -> None:
         managed = self.book.find(told)
         if managed is None:
             if self._foreign.get(told.broker_order_id) != told:
                 self._foreign[told.broker_order_id] = told
                 self._parts.bus.tell(ForeignOrder(self.account_id, told))
             return
-        self._write(self.book.hear_order(told, self._parts.timer.now_ns()))
+        self.write(self.book.hear_order(told, self._parts.timer.now_ns()))
         self._adopt(managed)
         self._cancel_if_wanted(managed)
         if managed.overfilled:
-            self._call(managed.order.order_id, "the broker tells of more than was ordered")
+            self.call(managed.order.order_id, "the broker tells of more than was ordered")
 
-    def _hear_trade(self, trade: BrokerTrade) -> None:
+    def hear_trade(self, trade: BrokerTrade) -> None:
         if self.book.knows_broker_order(trade.broker_order_id):
-            self._write(self.book.hear_trade(trade, self._parts.timer.now_ns()))
+            self.write(self.book.hear_trade(trade, self._parts.timer.now_ns()))
         else:
             self._orphans.trades.setdefault(trade.broker_order_id, []).append(trade)
 
@@ -410,9 +334,9 @@ class AccountDesk:
         """Book the trades that came before the order's number was known."""
         number = managed.order.broker_order_id
         for trade in self._orphans.trades.pop(number, ()) if number is not None else ():
-            self._write(self.book.hear_trade(trade, self._parts.timer.now_ns()))
+            self.write(self.book.hear_trade(trade, self._parts.timer.now_ns()))
 
-    def _write(self, changes: Changes) -> None:
+    def write(self, changes: Changes) -> None:
         """Journal in the order of happening, and tell once it is durable."""
         if not changes:
             return
@@ -428,12 +352,12 @@ class AccountDesk:
                 return
             error = written.exception()
             if error is not None:
-                self._call("journal", f"a change was not written: {error}")
+                self.call("journal", f"a change was not written: {error}")
                 return
             for booking in changes.booked:
                 self._parts.bus.tell(Booked(booking))
                 if booking.late:
-                    self._call(
+                    self.call(
                         booking.order.order_id, f"a fill came after the order was {booking.order.status}"
                     )
             for managed in changes.moved:
@@ -441,86 +365,23 @@ class AccountDesk:
 
         done.add_done_callback(tell)
 
-    # -- what nobody told
-
-    def _find_out(self, order_id: str) -> None:
-        known = self._of(order_id)
-        if not known.asking:
-            known.asking = True
-            self._spawn(self._ask(order_id))
-
-    async def _ask(self, order_id: str) -> None:
-        """Ask by tag until the broker's answer settles it."""
-        timer, managed = self._parts.timer, self.book[order_id]
-        begun, missing, pause, called = timer.now_ns(), 0, _FIRST_QUESTION_NS, False
-        sent_ns = self._of(order_id).sent_ns or managed.created_ns
-        try:
-            while managed.order.status in (_S.UNKNOWN, _S.CANCELLING, _S.MODIFYING):
-                await timer.until(timer.now_ns() + pause)
-                pause = min(2 * pause, _LONGEST_BETWEEN_NS)
-                try:
-                    found = await self._parts.adapter.orders_by_tag(managed.tag)
-                except BrokerError as error:
-                    found, missing = (), 0  # a book that was not read says nothing
-                    if isinstance(error, SessionExpiredError) and not called:
-                        called = True
-                        self._call(order_id, "its state is not known, and the account is not logged in")
-                else:
-                    for told in found:
-                        self._hear_order(told)
-                    missing = 0 if found else missing + 1
-                late = timer.now_ns() - sent_ns >= _ABSENT_AFTER_NS
-                if managed.order.status is _S.UNKNOWN and missing >= _ABSENT_READINGS and late:
-                    self._write(
-                        self.book.absent(order_id, "the broker's book does not have it", timer.now_ns())
-                    )
-                if found and managed.order.status in (_S.CANCELLING, _S.MODIFYING):
-                    # the cancellation is under way there, or the order stands as before; its terms were adopted
-                    self._write(self.book.unchanged(order_id, timer.now_ns()))
-                    break
-                if not called and timer.now_ns() - begun >= _CALL_A_PERSON_NS:
-                    called = True
-                    self._call(order_id, f"its state has not been known for {_CALL_A_PERSON_NS // 10**9} s")
-        finally:
-            self._of(order_id).asking = False
-
-    def _refresh_soon(self) -> None:
-        if not self._refreshing:
-            self._refreshing = True
-            self._spawn(self._refresh_until_read())
-
-    async def _refresh_until_read(self) -> None:
-        """After a login or a broken stream: the books, again and again until they can be read."""
-        timer, pause, called = self._parts.timer, _FIRST_QUESTION_NS, False
-        begun = timer.now_ns()
-        try:
-            while self._parts.adapter.session is SessionState.ACTIVE:
-                try:
-                    await self.refresh()
-                except BrokerError as error:
-                    if not called and timer.now_ns() - begun >= _CALL_A_PERSON_NS:
-                        called = True
-                        self._call("books", f"the broker's books cannot be read: {error}")
-                else:
-                    return
-                await timer.until(timer.now_ns() + pause)
-                pause = min(2 * pause, _LONGEST_BETWEEN_NS)
-        finally:
-            self._refreshing = False
-
     # -- inside
+
+    def sent_ns(self, order_id: str) -> int:
+        """When an order was handed to the adapter, as far as this process knows; else when it was made."""
+        return self._of(order_id).sent_ns or self.book[order_id].created_ns
 
     def _of(self, order_id: str) -> _Known:
         return self._known.setdefault(order_id, _Known())
 
-    def _call(self, subject: str, reason: str) -> None:
+    def call(self, subject: str, reason: str) -> None:
         self._parts.bus.tell(PersonNeeded(self.account_id, subject, reason))
 
     def _tell(self, heard: Heard) -> None:
         for listener in self._listeners:
             listener(heard)
 
-    def _spawn(self, work: Awaitable[None]) -> None:
+    def spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -528,4 +389,4 @@ class AccountDesk:
     def _ended(self, task: "asyncio.Future[None]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            self._call("desk", f"a part of the desk stopped: {task.exception()!r}")
+            self.call("desk", f"a part of the desk stopped: {task.exception()!r}")

@@ -1,0 +1,140 @@
+"""What nobody told: the broker's books are asked after every gap, and each UNKNOWN order by its tag until it is settled.
+
+ABSENT is concluded only from books that were read, twice, long enough after the sending; a book that cannot be read says
+nothing.  A person is called when an order's state has not been known for a minute.
+"""
+
+from collections.abc import Coroutine
+from typing import Protocol
+
+from trademantra.brokers.errors import BrokerError, SessionExpiredError
+from trademantra.brokers.events import SessionState
+from trademantra.brokers.orders import BrokerOrder, BrokerTrade
+from trademantra.core.order import OrderStatus
+from trademantra.core.time import NANOSECONDS_PER_SECOND, ist_date
+from trademantra.trading.desk_parts import DeskParts
+from trademantra.trading.orders import Changes, OrderBook
+
+_S = OrderStatus
+_FIRST_QUESTION_NS = NANOSECONDS_PER_SECOND
+_LONGEST_BETWEEN_NS = 10 * NANOSECONDS_PER_SECOND
+_ABSENT_AFTER_NS = 10 * NANOSECONDS_PER_SECOND  # a request that was under way has arrived or died by then
+_ABSENT_READINGS = 2
+_CALL_A_PERSON_NS = 60 * NANOSECONDS_PER_SECOND
+_RESTING = frozenset({_S.OPEN, _S.TRIGGER_PENDING, _S.PARTLY_FILLED})
+
+
+class Desk(Protocol):
+    """The account's desk, as far as it is needed here."""
+
+    def sent_ns(self, order_id: str) -> int: ...
+
+    def hear_order(self, told: BrokerOrder) -> None: ...
+
+    def hear_trade(self, trade: BrokerTrade) -> None: ...
+
+    def write(self, changes: Changes) -> None: ...
+
+    def call(self, subject: str, reason: str) -> None: ...
+
+    def spawn(self, work: Coroutine[None, None, None]) -> None: ...
+
+
+class Reconciler:
+    """Of one account."""
+
+    def __init__(self, book: OrderBook, parts: DeskParts, desk: Desk) -> None:
+        self._book, self._parts, self._desk = book, parts, desk
+        self._asking: set[str] = set()
+        self._refreshing = False
+
+    async def refresh(self) -> None:
+        """Ask the broker for its books and follow them; then find out what became of every UNKNOWN order.
+
+        Errors: `BrokerError` when the books cannot be read: then nothing is concluded.
+        """
+        adapter = self._parts.adapter
+        if adapter.session is not SessionState.ACTIVE:
+            return
+        orders, trades = await adapter.orders(), await adapter.trades()
+        for told in orders:
+            self._desk.hear_order(told)
+        for trade in trades:
+            self._desk.hear_trade(trade)
+        today = ist_date(self._parts.timer.now_ns())
+        for managed in self._book.working():
+            if managed.order.status is _S.UNKNOWN:
+                self.find_out(managed.order.order_id)
+            elif managed.order.status in _RESTING and (
+                ist_date(managed.created_ns) < today
+                and all(told.broker_order_id != managed.order.broker_order_id for told in orders)
+            ):
+                self._desk.write(
+                    self._book.changing(managed.order.order_id, _S.EXPIRED, self._parts.timer.now_ns())
+                )
+
+    def find_out(self, order_id: str) -> None:
+        if order_id not in self._asking:
+            self._asking.add(order_id)
+            self._desk.spawn(self._ask(order_id))
+
+    async def _ask(self, order_id: str) -> None:
+        """Ask by tag until the broker's answer settles it."""
+        timer, managed = self._parts.timer, self._book[order_id]
+        begun, missing, pause, called = timer.now_ns(), 0, _FIRST_QUESTION_NS, False
+        sent_ns = self._desk.sent_ns(order_id)
+        try:
+            while managed.order.status in (_S.UNKNOWN, _S.CANCELLING, _S.MODIFYING):
+                await timer.until(timer.now_ns() + pause)
+                pause = min(2 * pause, _LONGEST_BETWEEN_NS)
+                try:
+                    found = await self._parts.adapter.orders_by_tag(managed.tag)
+                except BrokerError as error:
+                    found, missing = (), 0  # a book that was not read says nothing
+                    if isinstance(error, SessionExpiredError) and not called:
+                        called = True
+                        self._desk.call(order_id, "its state is not known, and the account is not logged in")
+                else:
+                    for told in found:
+                        self._desk.hear_order(told)
+                    missing = 0 if found else missing + 1
+                late = timer.now_ns() - sent_ns >= _ABSENT_AFTER_NS
+                if managed.order.status is _S.UNKNOWN and missing >= _ABSENT_READINGS and late:
+                    self._desk.write(
+                        self._book.absent(order_id, "the broker's book does not have it", timer.now_ns())
+                    )
+                if found and managed.order.status in (_S.CANCELLING, _S.MODIFYING):
+                    # the cancellation is under way there, or the order stands as before; its terms were adopted
+                    self._desk.write(self._book.unchanged(order_id, timer.now_ns()))
+                    break
+                if not called and timer.now_ns() - begun >= _CALL_A_PERSON_NS:
+                    called = True
+                    self._desk.call(
+                        order_id, f"its state has not been known for {_CALL_A_PERSON_NS // 10**9} s"
+                    )
+        finally:
+            self._asking.discard(order_id)
+
+    def refresh_soon(self) -> None:
+        if not self._refreshing:
+            self._refreshing = True
+            self._desk.spawn(self._refresh_until_read())
+
+    async def _refresh_until_read(self) -> None:
+        """After a login or a broken stream: the books, again and again until they can be read."""
+        timer, pause, called = self._parts.timer, _FIRST_QUESTION_NS, False
+        begun = timer.now_ns()
+        try:
+            while self._parts.adapter.session is SessionState.ACTIVE:
+                try:
+                    await self.refresh()
+                except BrokerError as error:
+                    if not called and timer.now_ns() - begun >= _CALL_A_PERSON_NS:
+                        called = True
+                        self._desk.call("books", f"the broker's books cannot be read: {error}")
+                else:
+                    return
+                await timer.until(timer.now_ns() + pause)
+                pause = min(2 * pause, _LONGEST_BETWEEN_NS)
+        finally:
+            self._refreshing = False
