@@ -45,6 +45,11 @@ class ToldEvents(AsyncIterator[BrokerEvent]):
         self._waiting.append(event)
         self._changed.set()
 
+    @property
+    def is_read(self) -> bool:
+        """Whether the reader has taken everything."""
+        return not self._waiting
+
     def close(self) -> None:
         """The reader gets what is waiting, then the end."""
         self._closed = True

@@ -182,6 +182,11 @@ class AccountDesk:
         """
         await self._reconciler.refresh()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything that was asked for or heard is still on its way."""
+        return self._outbox.is_busy or self._parts.journal.is_busy
+
     def foreign_orders(self) -> Sequence[BrokerOrder]:
         """Orders of today that the desk did not make."""
         return list(self._foreign.values())

@@ -71,6 +71,11 @@ class OrderJournal:
         """
         await asyncio.shield(self.enqueue(changes, lease))  # a caller that gives up does not undo a write
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is not written yet."""
+        return bool(self._waiting or self._under_way)
+
     async def drained(self) -> None:
         """Return when everything that was enqueued so far is written, or has failed."""
         waiting = [each.done for each in (*self._under_way, *self._waiting)]

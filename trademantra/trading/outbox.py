@@ -43,6 +43,11 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything waits or is on its way."""
+        return bool(self._waiting or self._under_way)
+
     async def run(self) -> None:
         while True:
             if not self._waiting:

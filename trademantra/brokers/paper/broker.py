@@ -232,6 +232,11 @@ class PaperBroker:
     def events(self) -> AsyncIterator[BrokerEvent]:
         return self._told
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether the reader of `events` has taken everything: a market in lockstep waits for that."""
+        return self._told.is_read
+
     def tick_age_ns(self, instrument: Instrument) -> int | None:
         token = self._token(instrument)
         at = None if token is None else self._ticked.get(token)

@@ -1,0 +1,73 @@
+"""What each fill costs, by the dated tables of a broker: the ledger's charges."""
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+
+from trademantra.core.errors import InvalidValueError, MissingFactError
+from trademantra.core.instrument import InstrumentKind, Segment
+from trademantra.core.order import Order
+from trademantra.core.time import ist_date
+from trademantra.markets.charges.note import Rounding, contract_note
+from trademantra.markets.charges.orders import AssetKind, ExecutedOrder
+from trademantra.markets.charges.tables import bse_groups
+from trademantra.markets.charges.tariffs import BrokerTariff
+from trademantra.trading.fills import Execution
+from trademantra.trading.positions import on_grid
+
+_NOTHING = Decimal(0)
+_KINDS = {InstrumentKind.SHARE: AssetKind.SHARE, InstrumentKind.BOND: AssetKind.BOND}
+
+
+class ExecutionCharges:
+    """Charges of an execution: what the order costs with it, less what it cost before.
+
+    So brokerage that has a cap an order is right however many fills there are.  A fill is never held up by a fact that is
+    missing: it is booked without charges, and `unknown` is told what is missing, for a person to add.
+    """
+
+    def __init__(self, tariff: BrokerTariff, unknown: Callable[[Order, str], None]) -> None:
+        self._tariff, self._unknown = tariff, unknown
+
+    def __call__(self, order: Order, execution: Execution) -> Decimal:
+        day = ist_date(execution.at_ns)
+        filled, value = execution.filled_after, execution.value_after
+        try:
+            after = self._total(order, filled, value, day)
+            before = self._total(order, filled - execution.quantity, value - execution.value, day)
+        except (MissingFactError, InvalidValueError) as error:
+            self._unknown(order, error.message)
+            return _NOTHING
+        return on_grid(after - before)
+
+    def _total(self, order: Order, quantity: Decimal, value: Decimal, day: date) -> Decimal:
+        if not quantity:
+            return _NOTHING
+        return contract_note([_executed(order, quantity, value)], self._tariff, day, Rounding.UNROUNDED).total
+
+
+def no_charges(_order: Order, _execution: Execution) -> Decimal:
+    """For accounts that are to have none."""
+    return _NOTHING
+
+
+def _executed(order: Order, quantity: Decimal, value: Decimal) -> ExecutedOrder:
+    instrument = order.instrument
+    series = instrument.series or ""
+    return ExecutedOrder(
+        exchange=instrument.exchange,
+        segment=instrument.segment,
+        product=order.product,
+        side=order.side,
+        symbol=instrument.symbol,
+        quantity=quantity,
+        price=value / quantity,
+        order_id=order.order_id,
+        isin=instrument.isin or "",
+        kind=_KINDS.get(instrument.kind) if instrument.segment is Segment.EQUITY else None,
+        group=series if series in bse_groups() else "",
+        underlying=instrument.underlying or "",
+        strike=instrument.strike,
+        right=instrument.right,
+        multiplier=instrument.multiplier,
+    )
