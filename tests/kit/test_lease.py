@@ -4,10 +4,12 @@ import asyncio
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from trademantra.core.time import ManualClock
 from trademantra.kit.database import Database
-from trademantra.kit.lease import LeaseHeldError, LeaseLostError, take_lease
+from trademantra.kit.lease import Keeper, LeaseHeldError, LeaseLostError, take_lease
+from trademantra.kit.timer import ManualTimer
 
 LENGTH = 1_000
 
@@ -123,3 +125,99 @@ def test_a_takeover_waits_for_a_write_that_was_guarded(url):
         return order
 
     assert run(url, scenario) == ["written", "taken"]
+
+
+def test_nothing_may_be_sent_in_the_last_third(url):
+    clock = ManualClock(0)
+
+    async def scenario(database):
+        lease = await take_lease(database, "x", "A", clock, length_ns=900)
+        clock.advance_to(599)
+        lease.ensure_may_send()
+        clock.advance_to(600)
+        assert lease.holds
+        with pytest.raises(LeaseLostError, match="nothing was sent"):
+            lease.ensure_may_send()
+
+    run(url, scenario)
+
+
+async def pass_time(timer, until_ns, lease):
+    """Third by third, with time for the database to answer."""
+    while timer.now_ns() < until_ns:
+        timer.advance_to(timer.now_ns() + 300)
+        expected = timer.now_ns() + 900
+        for _ in range(2000):
+            if lease.lost or lease.expires_ns >= expected:
+                break
+            await asyncio.sleep(0.001)
+
+
+def test_a_keeper_keeps_it_and_lets_go_of_it(url):
+    timer = ManualTimer(0)
+
+    async def scenario(database):
+        lease = await take_lease(database, "x", "A", timer, length_ns=900)
+        async with Keeper(lease, database, timer, pytest.fail):
+            await asyncio.sleep(0)
+            await pass_time(timer, 3_000, lease)
+            assert lease.may_send
+            with pytest.raises(LeaseHeldError):
+                await take_lease(database, "x", "B", timer, length_ns=900)
+        return (await take_lease(database, "x", "B", timer, length_ns=900)).token
+
+    assert run(url, scenario) == 2
+
+
+def test_a_keeper_tells_once_that_another_took_over(url):
+    timer, told = ManualTimer(0), []
+
+    async def scenario(database):
+        lease = await take_lease(database, "x", "A", timer, length_ns=900)
+        timer.advance_to(5_000)  # it slept
+        taken = await take_lease(database, "x", "B", timer, length_ns=9_000)
+        async with Keeper(lease, database, timer, told.append):
+            await asyncio.sleep(0)
+            await pass_time(timer, 6_000, lease)
+            for _ in range(2000):
+                if told:
+                    break
+                await asyncio.sleep(0.001)
+        assert lease.lost
+        assert not lease.holds
+        async with database.writing() as session:
+            await taken.guard(session)  # and took nothing from the new owner
+
+    run(url, scenario)
+    assert [type(error) for error in told] == [LeaseLostError]
+
+
+class Silent:
+    """A database that does not answer for a while."""
+
+    def __init__(self, database, failures):
+        self.database, self.failures = database, failures
+
+    def writing(self):
+        if self.failures:
+            self.failures -= 1
+            raise OperationalError("SELECT", {}, OSError("no answer"))
+        return self.database.writing()
+
+
+def test_a_keeper_goes_on_when_the_database_is_back(url):
+    timer = ManualTimer(0)
+
+    async def scenario(database):
+        lease = await take_lease(database, "x", "A", timer, length_ns=900)
+        silent = Silent(database, 4)
+        async with Keeper(lease, silent, timer, pytest.fail):
+            await asyncio.sleep(0)
+            for _ in range(4):
+                timer.advance_to(timer.now_ns() + 300)
+                await asyncio.sleep(0.001)
+            assert not lease.holds
+            await pass_time(timer, 2_400, lease)
+            assert lease.may_send
+
+    run(url, scenario)

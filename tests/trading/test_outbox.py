@@ -55,20 +55,29 @@ def test_what_may_overtake_overtakes_and_the_limit_holds(ranks, limit, late):
     assert later == sorted(later)
 
 
-def test_nothing_leaves_once_the_lease_is_over():
+def test_nothing_leaves_once_the_lease_has_run_out_and_all_goes_on_when_it_is_renewed():
     async def scenario():
         timer, sent = ManualTimer(0), []
-        outbox = Outbox(RateLimiter([Window(1, SECOND)], timer), lease(timer, expires_ns=SECOND), timer)
-        for name in ("first", "second"):
+        held = Lease("a", "me", 1, 3 * SECOND, timer, 3 * SECOND)  # nothing leaves in its last second
+        outbox = Outbox(RateLimiter([Window(1, SECOND)], timer), held, timer)
+        for name in ("first", "second", "third", "fourth"):
             outbox.put(Rank.EXIT, sending(sent, timer, name))
         task = asyncio.create_task(outbox.run())
+        for second in range(10):
+            timer.advance_to(second * SECOND)
+            await settle()
+        assert [name for _, name in sent] == ["first", "second"]
+        held.expires_ns = 12 * SECOND
+        timer.advance_to(10 * SECOND)
         await settle()
-        timer.advance_to(2 * SECOND)
+        assert sent[2:] == [(10, "third")]
+        held.lost, held.expires_ns = True, 0
+        timer.advance_to(11 * SECOND)
         await settle()
         assert task.done()
-        return [name for _, name in sent]
+        return len(outbox)
 
-    assert asyncio.run(scenario()) == ["first"]
+    assert asyncio.run(scenario()) == 1
 
 
 def test_a_slow_reply_holds_nobody_up():

@@ -5,21 +5,30 @@ Invariants:
 - a transaction in which `guard` passed commits only if nobody took the lease over before that commit: it holds the
   lease's row, and whoever takes over has to wait for that row.
 
-So a process that slept while its lease moved cannot write; what it may send is bounded by `holds`, which looks at the
-clock and not at the database.
+So a process that slept while its lease moved cannot write.  What it sends to others no database can refuse: there it
+looks at the clock, as late as it can (`ensure_may_send`), and stops a part of the length before the end, so that what it
+sent last has arrived before the next owner looks.  What remains is a process that is stopped between that look and its
+next system call.
 """
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trademantra.core.errors import TradeMantraError
 from trademantra.core.time import NANOSECONDS_PER_SECOND, Clock
 from trademantra.kit.database import Database
 from trademantra.kit.models import LeaseRow
+from trademantra.kit.timer import Timer
+
+_PARTS = 3
+"""A lease is renewed after one part of its length, and nothing is sent in its last part."""
 
 
 class LeaseHeldError(TradeMantraError):
@@ -29,14 +38,14 @@ class LeaseHeldError(TradeMantraError):
 
 
 class LeaseLostError(TradeMantraError):
-    """This process owns it no more: another took over.  Nothing was written."""
+    """This process owns it no more: another took over, or may have.  Nothing was written or sent."""
 
     code: ClassVar[str] = "lease_lost"
 
 
 @dataclass(slots=True)
 class Lease:
-    """Ownership of `name` until `expires_ns`, as far as this process knows."""
+    """Ownership of `name` until `expires_ns`, as far as this process knows.  `lost`: for good, another has it."""
 
     name: str
     owner: str
@@ -44,16 +53,35 @@ class Lease:
     expires_ns: int
     _clock: Clock
     _length_ns: int
+    lost: bool = False
+
+    @property
+    def length_ns(self) -> int:
+        return self._length_ns
 
     @property
     def holds(self) -> bool:
-        """Whether this process may still send: false from the moment the lease could have moved."""
+        """Whether nobody else can have it yet."""
         return self._clock.now_ns() < self.expires_ns
+
+    @property
+    def may_send(self) -> bool:
+        """Whether this process may still send: false already a part of the length before the lease can move."""
+        return self._clock.now_ns() < self.expires_ns - self._length_ns // _PARTS
+
+    def ensure_may_send(self) -> None:
+        """To be called right before a request is written to a socket.  Errors: `LeaseLostError`."""
+        if not self.may_send:
+            raise LeaseLostError(
+                f"{self.name}: the lease of {self.owner} ran out, or nearly; nothing was sent",
+                hint="is the database reachable, and does no other process serve this account?",
+            )
 
     async def guard(self, session: AsyncSession) -> None:
         """First statement of every transaction of the owner.  Errors: `LeaseLostError`."""
         row = await session.scalar(select(LeaseRow).where(LeaseRow.name == self.name).with_for_update())
         if row is None or row.token != self.token:
+            self.lost, self.expires_ns = True, 0
             raise LeaseLostError(
                 f"{self.name} is owned by {row.owner if row else 'nobody'} now",
                 hint="this process must stop; start it anew",
@@ -96,3 +124,43 @@ async def take_lease(database: Database, name: str, owner: str, clock: Clock, *,
             )
         lease.owner, lease.token, lease.expires_ns = owner, lease.token + 1, now + length_ns
     return Lease(name, owner, lease.token, lease.expires_ns, clock, length_ns)
+
+
+class Keeper:
+    """Keeps a lease while its block runs, and lets go of it afterwards.
+
+    A database that does not answer is asked again and again: the lease runs out meanwhile, nothing is sent, and it goes on
+    where nobody else took it.  `on_lost` is called once, when another did: the process must stop serving `name`.
+    """
+
+    def __init__(
+        self, lease: Lease, database: Database, timer: Timer, on_lost: Callable[[LeaseLostError], None]
+    ) -> None:
+        self.lease = lease
+        self._database, self._timer, self._on_lost = database, timer, on_lost
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._renew(), name=f"lease of {self.lease.name}")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if not self.lease.lost:
+            try:
+                await self.lease.release(self._database)
+            except (SQLAlchemyError, OSError):
+                self.lease.expires_ns = 0  # it runs out by itself there
+
+    async def _renew(self) -> None:
+        while True:
+            await self._timer.until(self._timer.now_ns() + self.lease.length_ns // _PARTS)
+            try:
+                await self.lease.renew(self._database)
+            except LeaseLostError as error:  # seen here first, or by a write that was refused before
+                self._on_lost(error)
+                return
+            except (SQLAlchemyError, OSError):
+                continue

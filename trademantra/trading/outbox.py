@@ -16,6 +16,8 @@ from trademantra.kit.lease import Lease
 from trademantra.kit.limiter import RateLimiter
 from trademantra.kit.timer import Timer
 
+_LOOKS = 30  # in a lease's length, while it has run out
+
 
 class Rank(IntEnum):
     """Lower goes first."""
@@ -26,7 +28,7 @@ class Rank(IntEnum):
 
 
 class Outbox:
-    """One account's queue.  `run` sends until it is cancelled; replies do not hold up what follows."""
+    """One account's queue.  `run` sends until it is cancelled or the lease is lost for good; replies do not hold up what follows."""
 
     def __init__(self, limiter: RateLimiter, lease: Lease, timer: Timer) -> None:
         self._limiter, self._lease, self._timer = limiter, lease, timer
@@ -58,8 +60,13 @@ class Outbox:
             if wait_ns > 0:  # whatever comes meanwhile may still overtake
                 await self._timer.until(self._timer.now_ns() + wait_ns)
                 continue
-            if not self._lease.holds:
+            if self._lease.lost:
                 return
+            if (
+                not self._lease.may_send
+            ):  # the database does not answer: the lease may be renewed, or be lost for good
+                await self._timer.until(self._timer.now_ns() + self._lease.length_ns // _LOOKS)
+                continue
             self._limiter.reserve()
             _, _, send = heapq.heappop(self._waiting)
             task = asyncio.ensure_future(send())
