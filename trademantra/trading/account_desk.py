@@ -80,6 +80,7 @@ class AccountDesk:
         self._orphans = _Orphans()
         self._foreign: dict[str, BrokerOrder] = {}
         self._listeners: list[Callable[[Heard], None]] = []
+        self._taking: dict[str, asyncio.Future[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._reconciler = Reconciler(book, parts, self)
 
@@ -116,6 +117,8 @@ class AccountDesk:
         """
         known = self.book.of_intent(intent.intent_id)
         if known:
+            if (taking := self._taking.get(intent.intent_id)) is not None:
+                await asyncio.shield(taking)  # whoever is answered can rely on it: durable, or the same error
             return known
         parts = self._parts
         if parts.adapter.session is not SessionState.ACTIVE:
@@ -130,6 +133,8 @@ class AccountDesk:
         parts.gate.follow(changes, allowed)  # nothing is awaited since the check
         requests = [parts.policy.request(each, allowed.algo_id) for each in planned]
         taken = asyncio.ensure_future(self._take_in(changes, requests))
+        self._taking[intent.intent_id] = taken
+        taken.add_done_callback(lambda _: self._taking.pop(intent.intent_id))
         await asyncio.shield(taken)  # a caller that gives up does not leave an order half taken
         return changes.created
 
