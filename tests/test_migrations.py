@@ -14,9 +14,9 @@ from trademantra.kit.tables import Table
 
 def test_the_migrations_make_the_tables_that_the_code_declares(url):
     root = Path(trademantra.__file__).parent
-    for file in sorted(root.glob("**/models.py")):
+    for file in sorted(root.rglob("models.py")):
         importlib.import_module(".".join(("trademantra", *file.relative_to(root).with_suffix("").parts)))
-    assert {"lease", "desk_order"} <= set(Table.metadata.tables)
+    assert {"lease", "desk_order", "desk_account", "desk_trade"} <= set(Table.metadata.tables)
 
     async def differences():
         database = await Database.open(url)

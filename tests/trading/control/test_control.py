@@ -1,0 +1,140 @@
+"""How a desk is seen and asked, on both databases."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from trademantra.kit.database import Database
+from trademantra.kit.timer import ManualTimer
+from trademantra.trading.control.requests import (
+    DeskAnswer,
+    DeskRequest,
+    NoAnswerError,
+    RequestFailedError,
+    RequestKind,
+    RequestStore,
+)
+from trademantra.trading.control.state import FRESH_NS, DeskState, StateStore
+
+SECOND = 10**9
+NOW = 1_795_152_600 * SECOND
+ASKED = DeskRequest(
+    request_id="r1", account_id="a1", kind=RequestKind.PAUSE, asked_ns=NOW, expires_ns=NOW + 5 * SECOND,
+    arguments={"strategy": "orb"},
+)  # fmt: skip
+
+
+class SteppingTimer(ManualTimer):
+    """Time moves only when somebody waits for it; `waited` is called each time."""
+
+    def __init__(self, waited):
+        super().__init__(NOW)
+        self._waited = waited
+
+    async def until(self, instant_ns):
+        self.advance_to(max(instant_ns, self.now_ns()))
+        await self._waited(self.now_ns())
+
+
+def run(url, story):
+    async def told():
+        database = await Database.open(url)
+        try:
+            return await story(database)
+        finally:
+            await database.close()
+
+    return asyncio.run(told())
+
+
+def test_the_last_state_of_each_account(url):
+    async def story(database):
+        store = StateStore(database)
+        assert await store.states() == {}
+        await store.write([])
+        await store.write([DeskState("a1", {"n": 1}, NOW), DeskState("a2", {}, NOW)])
+        await store.write([DeskState("a1", {"n": 2, "held": ["x"]}, NOW + SECOND)])
+        states = await store.states()
+        assert states["a1"] == DeskState("a1", {"n": 2, "held": ["x"]}, NOW + SECOND)
+        assert set(states) == {"a1", "a2"}
+        assert states["a2"].is_fresh(NOW + FRESH_NS)
+        assert not states["a2"].is_fresh(NOW + FRESH_NS + 1)
+        assert not states["a2"].is_fresh(NOW - FRESH_NS - 1)  # a clock that was set back
+        await store.forget("a1")
+        await store.forget("a1")
+        assert set(await store.states()) == {"a2"}
+
+    run(url, story)
+
+
+def test_a_desk_takes_and_answers_a_request_once(url):
+    async def story(database):
+        store = RequestStore(database)
+        seen = []
+
+        async def desk(now_ns):
+            assert await store.take(["other"], now_ns) == ()
+            for request in await store.take(["a1", "a2"], now_ns):
+                seen.append(request)
+                await store.answer(request.request_id, DeskAnswer(True, "paused", {"orders": 2}), now_ns)
+                await store.answer(request.request_id, DeskAnswer(False, "again"), now_ns)
+
+        answer = await store.ask(ASKED, SteppingTimer(desk))
+        assert (answer, seen) == (DeskAnswer(True, "paused", {"orders": 2}), [ASKED])
+        assert await store.take(["a1"], NOW) == ()
+
+    run(url, story)
+
+
+def test_a_request_that_nobody_took_is_void(url):
+    async def story(database):
+        store = RequestStore(database)
+
+        async def nobody(_):
+            pass
+
+        with pytest.raises(NoAnswerError, match="pause of account a1: no desk took the request within 5 s"):
+            await store.ask(ASKED, SteppingTimer(nobody))
+        assert await store.take(["a1"], NOW) == ()  # also for a desk whose clock is behind
+        later = replace(ASKED, request_id="r2", kind=RequestKind.CLOSE_ALL)
+
+        async def takes(now_ns):
+            await store.take(["a1"], now_ns)
+
+        with pytest.raises(
+            NoAnswerError, match=r"close all of account a1: a desk took the request, but.*may be done"
+        ):
+            await store.ask(later, SteppingTimer(takes))
+
+    run(url, story)
+
+
+def test_the_desks_no_is_an_error_in_its_words(url):
+    async def story(database):
+        store = RequestStore(database)
+
+        async def desk(now_ns):
+            for request in await store.take(["a1"], now_ns):
+                await store.answer(request.request_id, DeskAnswer(False, "no strategy orb runs here"), now_ns)
+
+        with pytest.raises(RequestFailedError, match="pause of account a1: no strategy orb runs here"):
+            await store.ask(ASKED, SteppingTimer(desk))
+
+    run(url, story)
+
+
+def test_two_desks_never_take_one_request(url):
+    async def story(database):
+        store = RequestStore(database)
+        other = await Database.open(url)
+
+        async def both(now_ns):
+            taken = await asyncio.gather(*(s.take(["a1"], now_ns) for s in (store, RequestStore(other))))
+            assert sorted(map(len, taken)) == [0, 1]
+            await store.answer("r1", DeskAnswer(True, "done"), now_ns)
+
+        await store.ask(ASKED, SteppingTimer(both))
+        await other.close()
+
+    run(url, story)

@@ -1,0 +1,175 @@
+"""What other programs ask of a running desk: a row each, answered once by the desk of that account.
+
+A request that nobody took in time is void: a desk that starts tomorrow must not carry out what was wanted today.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar
+
+from sqlalchemy import select
+
+from trademantra.core.errors import NotFoundError, TradeMantraError
+from trademantra.core.time import NANOSECONDS_PER_SECOND
+from trademantra.kit.database import Database
+from trademantra.kit.timer import Timer
+from trademantra.trading.control.models import RequestRow
+
+_LOOK_EVERY_NS = NANOSECONDS_PER_SECOND // 5
+_DONE = "done"
+
+
+class NoAnswerError(TradeMantraError):
+    """No desk answered in time; the message says whether one took the request."""
+
+    code: ClassVar[str] = "desk_no_answer"
+
+
+class RequestFailedError(TradeMantraError):
+    """The desk took the request and could not do it."""
+
+    code: ClassVar[str] = "desk_request_failed"
+
+
+class RequestKind(StrEnum):
+    RECONCILE = "reconcile"
+    CLOSE_ALL = "close_all"
+    CANCEL_ALL = "cancel_all"
+    PAUSE = "pause"
+    RESUME = "resume"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskRequest:
+    """`arguments`: plain JSON values, such as {"strategy": "orb"}.  Void from `expires_ns` on."""
+
+    request_id: str
+    account_id: str
+    kind: RequestKind
+    asked_ns: int
+    expires_ns: int
+    arguments: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DeskAnswer:
+    """`done` False: `text` says why not.  `facts`: plain JSON values."""
+
+    done: bool
+    text: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+class RequestStore:
+    """The requests in one database.  The desk calls `take` a few times a second and `answer`; others call `ask`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def take(self, account_ids: Sequence[str], now_ns: int) -> Sequence[DeskRequest]:
+        """Requests to these accounts that still hold, in the order of asking; each is handed out once.
+
+        A desk that dies with one in hand leaves it unanswered: who asked is told that it may have been done.
+        """
+        wanted = (
+            RequestRow.account_id.in_(account_ids),
+            RequestRow.taken_ns.is_(None),
+            RequestRow.answered_ns.is_(None),
+            RequestRow.expires_ns > now_ns,
+        )
+        async with (
+            self._database.reading() as session
+        ):  # most looks find nothing, and writing would wait its turn
+            if await session.scalar(select(RequestRow.request_id).where(*wanted).limit(1)) is None:
+                return ()
+        async with self._database.writing() as session:
+            rows = await session.scalars(
+                select(RequestRow)
+                .where(*wanted)
+                .order_by(RequestRow.asked_ns, RequestRow.request_id)
+                .with_for_update()
+            )
+            taken = list(rows)
+            for row in taken:
+                row.taken_ns = now_ns
+        return [_request(row) for row in taken]
+
+    async def answer(self, request_id: str, answer: DeskAnswer, now_ns: int) -> None:
+        """Say what came of it.  The first answer stays.  Errors: `NotFoundError`."""
+        async with self._database.writing() as session:
+            row = await session.get(RequestRow, request_id, with_for_update=True)
+            if row is None:
+                raise NotFoundError(f"nobody asked {request_id}")
+            if row.answered_ns is None:
+                row.answered_ns = now_ns
+                row.answer = json.dumps(
+                    {_DONE: answer.done, "text": answer.text, "facts": dict(answer.facts)}
+                )
+
+    async def ask(self, request: DeskRequest, timer: Timer) -> DeskAnswer:
+        """Write the request and wait until it is answered or void.
+
+        Errors: `NoAnswerError`; `RequestFailedError` with the desk's own words.
+        """
+        async with self._database.writing() as session:
+            session.add(
+                RequestRow(
+                    request_id=request.request_id, account_id=request.account_id, kind=request.kind.value,
+                    arguments=json.dumps(dict(request.arguments)), asked_ns=request.asked_ns,
+                    expires_ns=request.expires_ns, answered_ns=None, answer="",
+                )
+            )  # fmt: skip
+        while (answer := await self._answer_of(request.request_id)) is None:
+            if timer.now_ns() >= request.expires_ns:
+                answer = await self._given_up(request, timer.now_ns())
+                break
+            await timer.until(min(timer.now_ns() + _LOOK_EVERY_NS, request.expires_ns))
+        if answer.done:
+            return answer
+        raise RequestFailedError(
+            f"{_what(request)}: {answer.text}", hint="tm desk status shows where the account stands"
+        )
+
+    async def _answer_of(self, request_id: str) -> DeskAnswer | None:
+        async with self._database.reading() as session:
+            row = await session.get(RequestRow, request_id)
+        return None if row is None or row.answered_ns is None else _answer(row)
+
+    async def _given_up(self, request: DeskRequest, now_ns: int) -> DeskAnswer:
+        """Take the request back, unless it was taken or answered in the last moment.  Errors: `NoAnswerError`."""
+        async with self._database.writing() as session:
+            row = await session.get_one(RequestRow, request.request_id, with_for_update=True)
+            if row.answered_ns is not None:
+                return _answer(row)
+            taken = row.taken_ns is not None
+            if not taken:
+                row.answered_ns = now_ns
+                row.answer = json.dumps({_DONE: False, "text": "nobody took it in time", "facts": {}})
+        waited = (now_ns - request.asked_ns) / NANOSECONDS_PER_SECOND
+        if taken:
+            raise NoAnswerError(
+                f"{_what(request)}: a desk took the request, but has not answered within {waited:g} s",
+                hint="it may be done, or be under way: look at tm desk status and at the broker",
+            )
+        raise NoAnswerError(
+            f"{_what(request)}: no desk took the request within {waited:g} s; it is void now",
+            hint="does a desk run for this account? tm desk status says; tm paper and tm live start one",
+        )
+
+
+def _what(request: DeskRequest) -> str:
+    return f"{request.kind.value.replace('_', ' ')} of account {request.account_id}"
+
+
+def _answer(row: RequestRow) -> DeskAnswer:
+    told = json.loads(row.answer)
+    return DeskAnswer(told[_DONE], told["text"], told["facts"])
+
+
+def _request(row: RequestRow) -> DeskRequest:
+    return DeskRequest(
+        request_id=row.request_id, account_id=row.account_id, kind=RequestKind(row.kind), asked_ns=row.asked_ns,
+        expires_ns=row.expires_ns, arguments=json.loads(row.arguments),
+    )  # fmt: skip
