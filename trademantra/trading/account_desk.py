@@ -81,6 +81,7 @@ class AccountDesk:
         self._foreign: dict[str, BrokerOrder] = {}
         self._listeners: list[Callable[[Heard], None]] = []
         self._taking: dict[str, asyncio.Future[None]] = {}
+        self._entered_ns = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._reconciler = Reconciler(book, parts, self)
 
@@ -90,6 +91,9 @@ class AccountDesk:
 
     async def __aenter__(self) -> Self:
         await self._parts.store.load(self.book)
+        self._entered_ns = self._parts.timer.now_ns()
+        for managed in self.book.working():  # a cancellation that was asked for before the restart still is
+            self._of(managed.order.order_id).cancel_wanted = managed.order.status is _S.CANCELLING
         self._parts.gate.restore(self.book)
         self.spawn(self._listen())
         self._reconciler.refresh_soon()
@@ -236,6 +240,8 @@ class AccountDesk:
             return Unknown(str(error))
         except BrokerError as error:  # the adapter says that the broker did not take it
             return Refused(str(error), error.broker_code)
+        except LeaseLostError as error:  # it ran out while the request waited for its turn
+            return Refused(str(error))
 
     def _cancel_if_wanted(self, managed: ManagedOrder) -> None:
         """An order that was to be cancelled turned out to rest at the broker."""
@@ -264,6 +270,8 @@ class AccountDesk:
                 result = Unknown(str(error))
             except BrokerError as error:
                 result = Refused(str(error), error.broker_code)
+            except LeaseLostError as error:
+                result = Refused(str(error))
             known.change_under_way = False
             if isinstance(result, Accepted):
                 self.write(self.book.changed(order_id, change, parts.timer.now_ns()))
@@ -294,7 +302,7 @@ class AccountDesk:
             parts.gate.message_sent(managed)
             try:
                 result: PlaceResult = await parts.adapter.cancel(broker_order_id)
-            except BrokerError as error:
+            except (BrokerError, LeaseLostError) as error:
                 result = Unknown(str(error))
             if isinstance(result, Accepted):
                 known.cancel_wanted = False
@@ -328,11 +336,33 @@ class AccountDesk:
                 self._foreign[told.broker_order_id] = told
                 self._parts.bus.tell(ForeignOrder(self.account_id, told))
             return
+        if (
+            managed.order.status.is_final
+            and managed.order.broker_order_id is None
+            and not told.status.is_final
+        ):
+            self._end_stray(managed, told)
         self.write(self.book.hear_order(told, self._parts.timer.now_ns()))
         self._adopt(managed)
         self._cancel_if_wanted(managed)
         if managed.overfilled:
             self.call(managed.order.order_id, "the broker tells of more than was ordered")
+
+    def _end_stray(self, managed: ManagedOrder, told: BrokerOrder) -> None:
+        """The desk gave an order up that the broker never showed, and now it is there: its request was very late."""
+        order_id, number = managed.order.order_id, told.broker_order_id
+        self.call(
+            order_id,
+            f"it was given up as {managed.order.status} and is at the broker after all; it is cancelled there",
+        )
+
+        async def send() -> None:
+            try:
+                await self._parts.adapter.cancel(number)
+            except (BrokerError, LeaseLostError) as error:
+                self.call(order_id, f"the broker did not take its cancellation: {error}")
+
+        self._outbox.put(Rank.CANCEL, send)
 
     def hear_trade(self, trade: BrokerTrade) -> None:
         if self.book.knows_broker_order(trade.broker_order_id):
@@ -378,8 +408,8 @@ class AccountDesk:
     # -- inside
 
     def sent_ns(self, order_id: str) -> int:
-        """When an order was handed to the adapter, as far as this process knows; else when it was made."""
-        return self._of(order_id).sent_ns or self.book[order_id].created_ns
+        """When an order was handed to the adapter; one from before the start perhaps in the last process's last instant."""
+        return self._of(order_id).sent_ns or self._entered_ns
 
     def _of(self, order_id: str) -> _Known:
         return self._known.setdefault(order_id, _Known())

@@ -1,7 +1,7 @@
 """What nobody told: the broker's books are asked after every gap, and each UNKNOWN order by its tag until it is settled.
 
 ABSENT is concluded only from books that were read, twice, long enough after the sending; a book that cannot be read says
-nothing.  A person is called when an order's state has not been known for a minute.
+nothing, nor does one of another day.  A person is called when an order's state has not been known for a minute.
 """
 
 from collections.abc import Coroutine
@@ -13,7 +13,7 @@ from trademantra.brokers.orders import BrokerOrder, BrokerTrade
 from trademantra.core.order import OrderStatus
 from trademantra.core.time import NANOSECONDS_PER_SECOND, ist_date
 from trademantra.trading.desk_parts import DeskParts
-from trademantra.trading.orders import Changes, OrderBook
+from trademantra.trading.orders import Changes, ManagedOrder, OrderBook
 
 _S = OrderStatus
 _FIRST_QUESTION_NS = NANOSECONDS_PER_SECOND
@@ -21,7 +21,6 @@ _LONGEST_BETWEEN_NS = 10 * NANOSECONDS_PER_SECOND
 _ABSENT_AFTER_NS = 10 * NANOSECONDS_PER_SECOND  # a request that was under way has arrived or died by then
 _ABSENT_READINGS = 2
 _CALL_A_PERSON_NS = 60 * NANOSECONDS_PER_SECOND
-_RESTING = frozenset({_S.OPEN, _S.TRIGGER_PENDING, _S.PARTLY_FILLED})
 
 
 class Desk(Protocol):
@@ -62,16 +61,25 @@ class Reconciler:
         for trade in trades:
             self._desk.hear_trade(trade)
         today = ist_date(self._parts.timer.now_ns())
+        shown = {told.broker_order_id for told in orders}
         for managed in self._book.working():
-            if managed.order.status is _S.UNKNOWN:
+            status = managed.order.status
+            if status is _S.JOURNALED or status is _S.SENT:
+                continue  # on its way out just now
+            if ist_date(managed.created_ns) < today and managed.order.broker_order_id not in shown:
+                self._outlived(managed)
+            elif status is _S.UNKNOWN:
                 self.find_out(managed.order.order_id)
-            elif managed.order.status in _RESTING and (
-                ist_date(managed.created_ns) < today
-                and all(told.broker_order_id != managed.order.broker_order_id for told in orders)
-            ):
-                self._desk.write(
-                    self._book.changing(managed.order.order_id, _S.EXPIRED, self._parts.timer.now_ns())
-                )
+
+    def _outlived(self, managed: ManagedOrder) -> None:
+        """An order of an earlier day has ended, and today's books do not say what of it filled: nobody can know from here."""
+        order = managed.order
+        self._desk.write(self._book.changing(order.order_id, _S.EXPIRED, self._parts.timer.now_ns()))
+        self._desk.call(
+            order.order_id,
+            f"its end on {ist_date(managed.created_ns)} was not heard ({order.status} then): {order.side} {order.open_quantity} "
+            f"{order.instrument.key} may have filled; compare the position with the broker's",
+        )
 
     def find_out(self, order_id: str) -> None:
         if order_id not in self._asking:
@@ -99,6 +107,9 @@ class Reconciler:
                         self._desk.hear_order(told)
                     missing = 0 if found else missing + 1
                 late = timer.now_ns() - sent_ns >= _ABSENT_AFTER_NS
+                if missing and ist_date(managed.created_ns) < ist_date(timer.now_ns()):
+                    self._outlived(managed)  # a book of another day says nothing of it
+                    return
                 if managed.order.status is _S.UNKNOWN and missing >= _ABSENT_READINGS and late:
                     self._desk.write(
                         self._book.absent(order_id, "the broker's book does not have it", timer.now_ns())
