@@ -88,7 +88,13 @@ class Life:
         await stack.enter_async_context(journal)
         box = SecretsBox(world.folder / "secrets", KeyFile(world.folder / "key"))
         self.adapter = MortalAdapter(
-            world.settings(), box, world.clock, self.chance, catalogue=(SHARE, CONTRACT), sleep=sleep
+            world.settings(),
+            box,
+            world.clock,
+            self.chance,
+            catalogue=(SHARE, CONTRACT),
+            sleep=sleep,
+            ensure_may_send=lease.ensure_may_send,
         )
         self.adapter.fate = self.fate
         stack.push_async_callback(self.adapter.close)

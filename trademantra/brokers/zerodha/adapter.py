@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -54,6 +54,8 @@ class ZerodhaAdapter:
     rate (`RateLimitedError`), and then nothing was done.
     `catalogue`: instruments of the instrument master; the adapter speaks of instruments in these objects.  Kite's own
     file counts MCX and currency contracts in lots and does not say what a lot is.
+    `ensure_may_send` is asked in the last instant before an order call is written to the socket; what it raises, the
+    call raises, and nothing was sent (`kit.lease.Lease.ensure_may_send`).
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class ZerodhaAdapter:
         *,
         catalogue: Iterable[Instrument] = (),
         sleep: Sleep = asyncio.sleep,
+        ensure_may_send: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._box = box
@@ -78,7 +81,7 @@ class ZerodhaAdapter:
         self._watching = False
         self._merged_day_ns = clock.now_ns()
         self._session = Session(settings.session_name, box, clock, self._session_changed)
-        self._client = KiteClient(settings, self._session, clock, random, sleep)
+        self._client = KiteClient(settings, self._session, clock, random, sleep, ensure_may_send)
         self._data = MarketData(self._client, clock, catalogue)
         self._calls = OrderCalls(
             self._client,

@@ -65,7 +65,17 @@ class KiteClient:
     logout holds the token.
     """
 
-    __slots__ = ("_clock", "_limits", "_orders", "_random", "_reads", "_session", "_settings", "_sleep")
+    __slots__ = (
+        "_clock",
+        "_ensure_may_send",
+        "_limits",
+        "_orders",
+        "_random",
+        "_reads",
+        "_session",
+        "_settings",
+        "_sleep",
+    )
 
     def __init__(
         self,
@@ -74,8 +84,10 @@ class KiteClient:
         clock: Clock,
         random: Random,
         sleep: Sleep = asyncio.sleep,
+        ensure_may_send: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
+        self._ensure_may_send = ensure_may_send
         self._session = session
         self._clock = clock
         self._random = random
@@ -126,7 +138,8 @@ class KiteClient:
         """
         self._session.login()
         await self._turn(CallKind.ORDERS, self._settings.order_wait_seconds)
-        login = self._session.login()  # the wait may have been longer than the session
+        login = self._session.login()  # the wait may have been longer than the session, or than the ownership
+        self._ensure_may_send()
         place = f"{method} {path}"
         try:
             answer = await self._send(
