@@ -1,11 +1,14 @@
 """One owner at a time, whatever sleeps or races."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from tests import databases
 from trademantra.core.time import ManualClock
 from trademantra.kit.database import Database
 from trademantra.kit.lease import Keeper, LeaseHeldError, LeaseLostError, take_lease
@@ -221,3 +224,24 @@ def test_a_keeper_goes_on_when_the_database_is_back(url):
             assert lease.may_send
 
     run(url, scenario)
+
+
+def test_a_database_that_another_process_keeps_locked_is_a_lease_that_is_held(tmp_path, monkeypatch):
+    monkeypatch.setattr("trademantra.kit.database._BUSY_MILLISECONDS", 1)
+
+    async def scenario(database):
+        with closing(sqlite3.connect(tmp_path / "tm.db")) as stopped:
+            stopped.execute("BEGIN IMMEDIATE")
+            with pytest.raises(LeaseHeldError, match="in the middle of a write"):
+                await take_lease(database, "x", "A", ManualClock(0), length_ns=LENGTH)
+        return (await take_lease(database, "x", "A", ManualClock(0), length_ns=LENGTH)).token
+
+    assert run(f"sqlite:///{tmp_path / 'tm.db'}", scenario) == 1
+
+
+def test_a_transaction_that_stands_still_does_not_keep_the_lease_for_ever(postgresql):
+    async def scenario(database):
+        async with database.reading() as session:
+            return (await session.execute(text("SHOW idle_in_transaction_session_timeout"))).scalar()
+
+    assert run(databases.fresh(postgresql), scenario) == "10s"

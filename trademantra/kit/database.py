@@ -31,6 +31,7 @@ _DRIVERS = {
     "postgres": "postgresql+asyncpg",
 }
 _POOL = 8
+_STANDSTILL_MILLISECONDS = 10_000
 
 
 class DatabaseError(TradeMantraError):
@@ -106,7 +107,11 @@ def _engine(url: str) -> AsyncEngine:
         raise InvalidValueError(f"{kind} is not a database of this product", hint="use SQLite or PostgreSQL")
     parsed = parsed.set(drivername=_DRIVERS[kind])
     if kind != "sqlite":
-        return create_async_engine(parsed, pool_size=_POOL, pool_pre_ping=True)
+        # a process that is stopped in the middle of a transaction must not keep its locks, the lease's among them
+        timeout = {"idle_in_transaction_session_timeout": str(_STANDSTILL_MILLISECONDS)}
+        return create_async_engine(
+            parsed, pool_size=_POOL, pool_pre_ping=True, connect_args={"server_settings": timeout}
+        )
     if parsed.database:
         Path(parsed.database).absolute().parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(parsed, pool_size=_POOL)

@@ -18,7 +18,7 @@ from typing import ClassVar, Self
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trademantra.core.errors import TradeMantraError
@@ -107,8 +107,21 @@ class Lease:
 async def take_lease(database: Database, name: str, owner: str, clock: Clock, *, length_ns: int) -> Lease:
     """Become the owner of `name` for `length_ns`.
 
-    Errors: `LeaseHeldError` while another owner's lease runs.
+    Errors: `LeaseHeldError` while another owner's lease runs, and while another process keeps the database locked: one
+    that is stopped in the middle of a write keeps a SQLite file for as long as it lives.
     """
+    try:
+        return await _take(database, name, owner, clock, length_ns)
+    except OperationalError as error:
+        if "database is locked" not in str(error.orig):
+            raise
+        raise LeaseHeldError(
+            f"{name} cannot be taken: another process is in the middle of a write, and stays there",
+            hint="end that process (kill -9 is safe), or let it go on",
+        ) from error
+
+
+async def _take(database: Database, name: str, owner: str, clock: Clock, length_ns: int) -> Lease:
     insert = sqlite.insert if database.is_sqlite else postgresql.insert
     async with database.writing() as session:
         # a row that nobody owns, so that all who ask at once wait for the same row

@@ -80,6 +80,10 @@ class Account:
     def rows(self, path: str) -> Sequence[Mapping[str, object]]:
         return self._ask("GET", path)
 
+    def orders_by_tag(self) -> dict[str, str]:
+        """State of each tagged order."""
+        return {str(row["tag"]): str(row["status"]) for row in self.rows("/orders") if row["tag"]}
+
     def place_by_hand(self, fields: Mapping[str, object]) -> str:
         """An order that the desk knows nothing of."""
         return str(self._ask("POST", "/orders/regular", urlencode(fields).encode())["order_id"])

@@ -23,7 +23,7 @@ from trademantra.core.order import OrderStatus, OrderType, Product, Side
 from trademantra.core.time import NANOSECONDS_PER_SECOND as SECOND
 from trademantra.kit.bus import Bus
 from trademantra.kit.database import Database
-from trademantra.kit.lease import Keeper, LeaseHeldError, LeaseLostError, take_lease
+from trademantra.kit.lease import Keeper, Lease, LeaseHeldError, LeaseLostError, take_lease
 from trademantra.kit.limiter import RateLimiter, Window
 from trademantra.kit.models import LeaseRow
 from trademantra.kit.secrets import KeyFile, Secret, SecretsBox
@@ -42,7 +42,6 @@ from trademantra.trading.risk.state import RiskState
 
 CHARGE = Decimal("1.25")
 LIMITS = {"instrument": {"max_position_quantity": 300}, "account": {"max_orders_per_second": 9}}
-LEASE_NS = 3 * SECOND
 _INSTRUMENTS = {"share": SHARE, "contract": CONTRACT}
 _SETTLING_SECONDS = 400
 
@@ -64,6 +63,8 @@ class Plan:
 
 class Life:
     """A desk in this process."""
+
+    lease_ns = 3 * SECOND
 
     def __init__(self, world: World, plan: Plan, pipe: int) -> None:
         self.world, self.plan, self.pipe = world, plan, pipe
@@ -94,7 +95,7 @@ class Life:
             self.chance,
             catalogue=(SHARE, CONTRACT),
             sleep=sleep,
-            ensure_may_send=lease.ensure_may_send,
+            ensure_may_send=lambda: self.may_send(lease),
         )
         self.adapter.fate = self.fate
         stack.push_async_callback(self.adapter.close)
@@ -122,6 +123,13 @@ class Life:
         gate.set_limits(ACCOUNT, parse_limits(LIMITS))
         return RiskRoad(gate, ACCOUNT, self.timer, lambda request: None)
 
+    def may_send(self, lease: Lease) -> None:
+        """Called right before an order call is written."""
+        lease.ensure_may_send()
+
+    def held(self, error: LeaseHeldError) -> None:
+        """The account is another desk's."""
+
     def lease_lost(self, error: LeaseLostError) -> None:
         self.say(called="lease", reason=str(error))
 
@@ -132,9 +140,10 @@ class Life:
         while True:
             try:
                 return await take_lease(
-                    database, ACCOUNT, f"life {self.plan.number}", self.timer, length_ns=LEASE_NS
+                    database, ACCOUNT, f"life {self.plan.number}", self.timer, length_ns=self.lease_ns
                 )
-            except LeaseHeldError:
+            except LeaseHeldError as error:
+                self.held(error)
                 await sleep(0.2)
 
     # -- what a caller does
@@ -199,7 +208,7 @@ class Life:
         try:
             await desk.cancel(order_id)
         except TradeMantraError as error:
-            self.say(refused=order_id, code="cancel", why=str(error))
+            self.say(refused=order_id, code=error.code, why="cancel")
         else:
             self.say(cancelled=order_id, rests=rests)
 
@@ -215,7 +224,7 @@ class Life:
         try:
             await desk.modify(order_id, change)
         except TradeMantraError as error:
-            self.say(refused=order_id, code="change", why=getattr(error, "rule", error.code))
+            self.say(refused=order_id, code=error.code, why=f"change: {getattr(error, 'rule', '')}")
 
     # -- the last life
 

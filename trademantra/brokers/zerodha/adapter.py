@@ -54,8 +54,8 @@ class ZerodhaAdapter:
     rate (`RateLimitedError`), and then nothing was done.
     `catalogue`: instruments of the instrument master; the adapter speaks of instruments in these objects.  Kite's own
     file counts MCX and currency contracts in lots and does not say what a lot is.
-    `ensure_may_send` is asked in the last instant before an order call is written to the socket; what it raises, the
-    call raises, and nothing was sent (`kit.lease.Lease.ensure_may_send`).
+    `ensure_may_send` is asked right before an order call's last write to the socket; what it raises, the call raises, and
+    nothing was done (`kit.lease.Lease.ensure_may_send`).
     """
 
     def __init__(

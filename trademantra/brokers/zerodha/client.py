@@ -1,7 +1,7 @@
 """The REST transport: one request and its typed answer.  Reads may be tried again; order calls never are."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
@@ -138,12 +138,17 @@ class KiteClient:
         """
         self._session.login()
         await self._turn(CallKind.ORDERS, self._settings.order_wait_seconds)
-        login = self._session.login()  # the wait may have been longer than the session, or than the ownership
-        self._ensure_may_send()
+        login = self._session.login()  # the wait may have been longer than the session
         place = f"{method} {path}"
         try:
             answer = await self._send(
-                method, path, fields, login, self._orders, self._settings.timeout_seconds
+                method,
+                path,
+                fields,
+                login,
+                self._orders,
+                self._settings.timeout_seconds,
+                self._ensure_may_send,
             )
         except BrokerUnavailableError as error:
             raise UnclearReplyError(error.message, hint="look the order up by its tag") from None
@@ -217,9 +222,10 @@ class KiteClient:
         login: Login | None,
         transport: httpx2.AsyncHTTPTransport,
         timeout: float,
+        ensure_may_send: Callable[[], None] | None = None,
     ) -> _Answer:
         """One exchange on the wire.  Errors: `BrokerUnavailableError`, without the library's error behind it,
-        which would carry the request and its headers."""
+        which would carry the request and its headers; what `ensure_may_send` raises."""
         headers = {"X-Kite-Version": "3", "User-Agent": "TradeMantra", "Accept-Encoding": "gzip"}
         if login is not None:
             headers["Authorization"] = f"token {self._settings.api_key}:{login.token.reveal()}"
@@ -230,9 +236,10 @@ class KiteClient:
             content = urlencode(fields).encode()
             headers["Content-Type"] = _FORM
         limits = httpx2.Timeout(timeout).as_dict()
-        request = httpx2.Request(
-            method, url, headers=headers, content=content, extensions={"timeout": limits}
-        )
+        extensions: dict[str, object] = {"timeout": limits}
+        if ensure_may_send is not None:
+            extensions["trace"] = _before_the_last_write(method, ensure_may_send)
+        request = httpx2.Request(method, url, headers=headers, content=content, extensions=extensions)
         failure = ""
         try:
             async with asyncio.timeout(timeout):
@@ -279,6 +286,22 @@ class KiteClient:
             code = answer.status if answer.status != _OK else _FIRST_REFUSAL
             raise _waiting(error_of(code, error_type, said), answer)
         return reply.value("data")
+
+
+def _before_the_last_write(
+    method: Method, ensure_may_send: Callable[[], None]
+) -> Callable[[str, Mapping[str, object]], Awaitable[None]]:
+    """A hook of the transport (its `trace` extension) that asks after every wait, for a turn, a connection, a handshake.
+
+    A form leaves after its headers, and headers alone are no order; a DELETE is all headers.
+    """
+    last = "send_request_headers.started" if method is Method.DELETE else "send_request_body.started"
+
+    async def look(event: str, _: Mapping[str, object]) -> None:
+        if event.endswith(last):
+            ensure_may_send()
+
+    return look
 
 
 def _has_type(answer: _Answer) -> bool:
