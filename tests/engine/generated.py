@@ -77,6 +77,7 @@ def trading_rules(draw: st.DrawFn) -> TradingRules:
         st.sampled_from(((True, True), (True, True), (True, False), (False, True)))
     )
     slippage = draw(SLIPPAGES)
+    as_live = fill_at is FillAt.NEXT_OPEN and draw(st.booleans())
     tick = TICK if slippage.kind is SlippageKind.TICKS else draw(st.sampled_from((0.0, TICK)))
     return TradingRules(
         cash=draw(st.sampled_from((200_000.0, 1_000_000.0))),
@@ -87,7 +88,8 @@ def trading_rules(draw: st.DrawFn) -> TradingRules:
         fill_at=fill_at,
         limit_touch=draw(st.booleans()),
         target_first=draw(st.booleans()),
-        entry_bar=draw(st.booleans()),
+        entry_bar=as_live or draw(st.booleans()),
+        as_live=as_live,
         allow_long=allow_long,
         allow_short=allow_short,
         max_entries=draw(st.sampled_from((1, 1, 2, 3))),

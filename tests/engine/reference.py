@@ -5,6 +5,7 @@ It exists to disagree with the compiled engine.  Nothing here is shared with it 
 """
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from math import ceil, floor, inf, isnan, nan, sqrt
 
 from trademantra.core.order import Side
@@ -164,7 +165,7 @@ class ReferenceEngine:
                 if self.rules.participation > 0.0:
                     bar.room = self.rules.participation * bar.volume
                 self.meet(bar)
-            self.listen(say, ranges[i], deviations[i])
+            self.listen(say, ranges[i], deviations[i], bar)
             if self.rules.fill_at is FillAt.CLOSE:
                 self.fill_at_close(bar)
             self.curve.append(self.equity(bar.close))
@@ -180,15 +181,19 @@ class ReferenceEngine:
         if self.holding:
             self.leave_at_open(bar)
         level = self.order.price if self.order else nan
+        there = self.holding  # a position whose protection rests before this bar, as it rests
+        resting = (*self.stop_of(there), there.target) if there else (nan, Reason.NONE, nan)
         how = self.try_entry(bar)
         held = self.holding
-        if held and held.leaving is Reason.NONE and self.guards(held, bar):
-            self.protect(bar, how, level)
+        fresh = self.rules.as_live and not there  # its protection is placed after this bar
+        if held and held.leaving is Reason.NONE and self.guards(held, bar) and not fresh:
+            levels = resting if self.rules.as_live else (*self.stop_of(held), held.target)
+            self.protect(bar, how, level, *levels)
         held = self.holding
         if not held:
             return
         reached = bar.close if how == "limit" else bar.best(held.side)
-        if held.side * (reached - held.peak) > 0:
+        if held.side * (reached - held.peak) > 0 and not fresh:
             held.peak = reached
         if held.leaving is Reason.NONE and bar.closes:
             # decided at this close, so that the exit comes at bar index + time_exit
@@ -242,25 +247,22 @@ class ReferenceEngine:
                 self.order = None
         return how if was_flat else ""
 
-    def protect(self, bar: Bar, how: str, level: float) -> None:
+    def protect(self, bar: Bar, how: str, level: float, stop: float, why: Reason, target: float) -> None:
         """`level` is the price of an order that opened the position inside the bar."""
         held, rules = self.holding, self.rules
         assert held
-        stop, why = self.stop_of(held)
         hit = held.side * (bar.worst(held.side) - stop) <= 0
-        past = held.side * (bar.best(held.side) - held.target)
+        past = held.side * (bar.best(held.side) - target)
         since = level if how in ("limit", "stop") else bar.open  # the price at which protection began
         won = (past > 0 or (past == 0 and rules.limit_touch)) and how != "limit"
         if hit and not (won and rules.target_first):
             self.exit(bar, stop if held.side * (since - stop) > 0 else since, True, why)
         elif won:
-            self.exit(
-                bar, held.target if held.side * (held.target - since) > 0 else since, False, Reason.TARGET
-            )
+            self.exit(bar, target if held.side * (target - since) > 0 else since, False, Reason.TARGET)
             if hit and self.holding:
                 self.holding.leaving = why
 
-    def listen(self, say: Say, atr: float, deviation: float) -> None:
+    def listen(self, say: Say, atr: float, deviation: float, bar: Bar) -> None:
         held, rules = self.holding, self.rules
         if held and say.code & EXIT_CODES[held.side]:
             held.leaving = Reason.SIGNAL
@@ -280,10 +282,15 @@ class ReferenceEngine:
             return
         kind, price = "market", nan
         if not isnan(say.limit):
-            kind, price = "limit", say.limit
+            kind, price = "limit", self.on_tick(side, say.limit)
         elif not isnan(say.trigger):
-            kind, price = "stop", say.trigger
+            kind, price = "stop", self.on_tick(side, say.trigger)
         self.order = Order(side, kind, price, say.stop, say.target, atr, deviation)
+        if rules.as_live:
+            quantity = self.wanted(self.order, bar.close)
+            self.order.left = self.lots(self.affordable(side, bar.close, quantity, bar.day))
+            if self.order.left <= 0.0:
+                self.refuse()
 
     def fill_at_close(self, bar: Bar) -> None:
         if self.holding and self.holding.leaving is not Reason.NONE:
@@ -339,10 +346,12 @@ class ReferenceEngine:
         if bar.has_no_other_side(side):
             return self.refuse()
         if slips:
-            likely = min(self.affordable(side, price, quantity, bar.day), self.lots(bar.room))
+            covered = quantity if rules.as_live else self.affordable(side, price, quantity, bar.day)
+            likely = min(covered, self.lots(bar.room))
             price = self.slipped(bar, side, price, self.lots(likely))
         price = within(price, bar)
-        quantity = self.lots(self.affordable(side, price, quantity, bar.day))
+        if not rules.as_live:
+            quantity = self.lots(self.affordable(side, price, quantity, bar.day))
         if quantity <= 0.0:
             return self.refuse()
         order.left = quantity
@@ -365,8 +374,8 @@ class ReferenceEngine:
         held.atr = order.atr
         stop = held.average - side * distance(rules.stop, held.average, order.atr)
         target = held.average + side * distance(rules.target, held.average, order.atr)
-        held.stop = first_known(order.stop, stop, held.stop)
-        held.target = first_known(order.target, target, held.target)
+        held.stop = first_known(self.on_tick(-side, first_known(order.stop, stop)), held.stop)
+        held.target = first_known(self.on_tick(-side, first_known(order.target, target)), held.target)
         order.filled = True
         order.left -= quantity
         if order.left <= 1e-9 * max(1.0, quantity):
@@ -397,7 +406,8 @@ class ReferenceEngine:
     def affordable(self, side: int, price: float, wanted: float, day: int) -> float:
         """`wanted`, or the largest quantity whose margin and costs the free equity covers."""
         unit = price * self.rules.multiplier
-        tied = self.holding.quantity * unit * self.rules.margin if self.holding else 0.0
+        stays = self.holding and self.holding.leaving is Reason.NONE
+        tied = self.holding.quantity * unit * self.rules.margin if self.holding and stays else 0.0
         free = self.equity(price) - tied
         if unit <= 0.0 or free <= max(0.0, 1e-9 * self.equity(price)) or wanted <= 0.0:
             return 0.0
@@ -461,13 +471,20 @@ class ReferenceEngine:
             SlippageKind.RANGE: value * (bar.high - bar.low),
             SlippageKind.SQUARE_ROOT: price * value * sqrt(quantity / bar.volume) if bar.volume > 0.0 else 0.0,
         }[kind]  # fmt: skip
-        if tick > 0.0:
-            price = (ceil(price / tick - 1e-6) if side > 0 else floor(price / tick + 1e-6)) * tick
-        return max(price, tick)
+        return max(self.on_tick(-side, price), tick)
+
+    def on_tick(self, side: int, level: float) -> float:
+        """Where the order of a buyer is moved down to, and that of a seller up."""
+        tick = self.rules.tick
+        if tick == 0.0 or isnan(level):
+            return level
+        steps = floor(level / tick + 1e-6) if side > 0 else ceil(level / tick - 1e-6)
+        return max(float(steps * Fraction(str(tick))), tick)
 
     def stop_of(self, held: Holding) -> tuple[float, Reason]:
         """The nearer of the fixed and the trailing stop, and which it is."""
         trail = held.peak - held.side * distance(self.rules.trail, held.peak, held.atr)
+        trail = self.on_tick(-held.side, trail)
         if isnan(trail) or held.side * (held.stop - trail) >= 0:
             return held.stop, Reason.STOP
         return trail, Reason.TRAIL

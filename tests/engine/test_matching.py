@@ -1,13 +1,22 @@
 """The fill rules that step and simulated exchange share: by hand, and compiled against plain Python to the bit."""
 
+from fractions import Fraction
 from math import ceil, floor, inf, isnan, nan, sqrt
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trademantra.engine.compile import uncompiled
-from trademantra.engine.matching import limit_price, rest_of, room_of, slipped, stop_price, whole_lots
+from trademantra.engine.matching import (
+    limit_price,
+    on_tick,
+    rest_of,
+    room_of,
+    slipped,
+    stop_price,
+    whole_lots,
+)
 from trademantra.engine.records import SlippageKind
 
 TICK = 0.05
@@ -77,6 +86,7 @@ def test_no_fill_lies_outside_the_bar(side: int, level: float, opening: float, u
     assert isnan(limited) or side * (limited - level) <= 0.0  # never worse than the limit
 
 
+@settings(deadline=None)  # the first example compiles
 @given(
     SIDES,
     PRICES,
@@ -84,7 +94,7 @@ def test_no_fill_lies_outside_the_bar(side: int, level: float, opening: float, u
     st.floats(0.0, 20.0),
     st.sampled_from((0.0, TICK)),
     st.integers(0, 9),
-    st.floats(0.0, 1e6),
+    st.one_of(st.just(0.0), st.floats(1e-3, 1e6)),
     st.floats(0.0, 1e6),
 )
 def test_compiled_and_plain_give_the_same_bits(
@@ -134,3 +144,27 @@ def test_lots_and_room() -> None:
     assert rest_of(250.0, 100.0) == 150.0
     assert rest_of(250.0, 250.0 - 1e-10) == 0.0
     assert rest_of(inf, 5.0) == inf
+
+
+@settings(deadline=None)
+@given(
+    SIDES,
+    st.sampled_from(("0.05", "0.01", "0.25", "0.0025", "1", "5")),
+    st.integers(1, 400_000),
+    st.floats(-0.49, 0.49),
+)
+def test_a_level_lies_on_the_tick_as_the_float_of_its_price(
+    side: int, tick: str, steps: int, off: float
+) -> None:
+    """A buyer's goes down, a seller's up; noise moves nothing."""
+    step = Fraction(tick)
+    exact = float(steps * step)
+    assert on_tick(float(tick), side, exact) == exact
+    assert on_tick(float(tick), side, steps * float(tick)) == exact
+    assert on_tick(float(tick), side, exact * (1.0 + 2e-13)) == exact
+    if abs(off) > 1e-3:
+        level = float((steps + Fraction(off)) * step)
+        moved = steps + (floor(off) if side > 0 else ceil(off))
+        assert on_tick(float(tick), side, level) == max(float(moved * step), float(tick))
+    assert on_tick(0.0, side, -exact) == -exact
+    assert isnan(on_tick(float(tick), side, nan))

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import TypeAlias
 
 import numpy as np
@@ -32,6 +33,8 @@ class BacktestInput:
     `charges` (r,) numeric rules; `bands` (2, n) circuit limits per bar of a single instrument, or (2, 0).
     `benchmark` (n,) closes on the clock of the run, or empty.  `finer` holds, for any of the symbols, shorter bars (or
     ticks: bars of one price) that cover its bars and decide what happens inside them; see `finer.lay_inside`.
+    Bars that start before `begin_ns` warm up: the strategy sees them, and nothing is let in at their closes.
+    `bars_per_year` scales volatility sizes; 0: counted from the bars and `sessions_per_year`.
     """
 
     bars: Mapping[str, Bars]
@@ -42,6 +45,8 @@ class BacktestInput:
     risk_free_rate: float = 0.0
     benchmark: Float64Array | None = None
     finer: Mapping[str, Bars] = field(default_factory=dict)
+    begin_ns: int = 0
+    bars_per_year: float = 0.0
 
     def __post_init__(self) -> None:
         for name, low, high, hint in (
@@ -53,6 +58,8 @@ class BacktestInput:
                 raise InvalidValueError(
                     f"{name} = {value:g} is out of range", hint=f"{hint}; between {low:g} and {high:g}"
                 )
+        if not 0.0 <= self.bars_per_year < inf:
+            raise InvalidValueError(f"bars_per_year = {self.bars_per_year:g} is out of range")
         if self.benchmark is not None and not (np.isfinite(self.benchmark) & (self.benchmark > 0.0)).all():
             raise InvalidValueError("the benchmark holds a price that is not a positive number")
 
@@ -133,11 +140,12 @@ def _signal(
         )
     values = strategy.values(parameters)
     [(_, bars)] = given.bars.items()
-    [timeline] = given.timelines.values()
+    [timeline] = _begun(given).values()
     [finer] = lay_all(given.bars, given.finer).values() or [NO_FINER]
     market = prepare(
-        bars, timeline, given.charges, given.bands, given.sessions_per_year, given.risk_free_rate, finer
-    )
+        bars, timeline, given.charges, given.bands, given.sessions_per_year, given.risk_free_rate, finer,
+        given.bars_per_year,
+    )  # fmt: skip
     outcome = run_combinations(strategy, market, [values], [rules], record=True)
     if needs_a_stop(rules) and not len(outcome.fills) and outcome.accounts["refused"][0]:
         raise InvalidValueError(
@@ -165,7 +173,8 @@ def _allocation(
         values,
         rules,
         given.charges,
-        given.sessions_per_year * len(panel) / len(timeline.ends),
+        given.bars_per_year or given.sessions_per_year * len(panel) / len(timeline.ends),
+        first=int(np.searchsorted(panel.ts, given.begin_ns)),
     )
     return _result(
         strategy.name, replace(given, bars={s: given.bars[s] for s in panel.symbols}), values, rules, panel.ts,
@@ -177,14 +186,14 @@ def _allocation(
 def _event(
     strategy: type[EventStrategy], given: BacktestInput, parameters: Mapping[str, float], rules: TradingRules
 ) -> BacktestResult:
-    made = _made(strategy, parameters)
+    made = made_of(strategy, parameters)
     finer = lay_all(given.bars, given.finer)
     # a session of the instrument that has most bars in it
     a_session = max(
         (len(line) / len(line.ends) for line in given.timelines.values() if len(line)), default=1.0
     )
-    a_year = given.sessions_per_year * a_session
-    outcome = run_events(made, given.bars, given.timelines, rules, given.charges, a_year, finer)
+    a_year = given.bars_per_year or given.sessions_per_year * a_session
+    outcome = run_events(made, given.bars, _begun(given), rules, given.charges, a_year, finer)
     timeline = _common(given, outcome.ts)
     result = _result(
         strategy.name, given, made.values, rules, outcome.ts, timeline.ends, outcome.curve, outcome.trades,
@@ -193,7 +202,18 @@ def _event(
     return replace(result, own_sizes=outcome.own_sizes)
 
 
-def _made(strategy: type[EventStrategy], parameters: Mapping[str, float]) -> EventStrategy:
+def _begun(given: BacktestInput) -> Mapping[str, Timeline]:
+    """Timelines that let nothing in before the run begins."""
+    if not given.begin_ns:
+        return given.timelines
+    return {
+        symbol: timeline.silent_before(int(np.searchsorted(given.bars[symbol].ts, given.begin_ns)))
+        for symbol, timeline in given.timelines.items()
+    }
+
+
+def made_of(strategy: type[EventStrategy], parameters: Mapping[str, float]) -> EventStrategy:
+    """Errors: `InvalidValueError` for whatever its `__init__` raises."""
     try:
         return strategy(**parameters)
     except TradeMantraError:

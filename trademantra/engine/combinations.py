@@ -58,8 +58,11 @@ def prepare(
     sessions_per_year: float = 252.0,
     risk_free_rate: float = 0.0,
     finer: Finer = NO_FINER,
+    bars_per_year: float = 0.0,
 ) -> Market:
-    """Errors: `InvalidValueError` for no bars, a timeline or bands of another length."""
+    """`bars_per_year` 0: counted from the bars.
+
+    Errors: `InvalidValueError` for no bars, a timeline or bands of another length."""
     if len(bars) == 0:
         raise InvalidValueError("there are no bars to run on", hint="widen --from and --to, or import data")
     if len(timeline) != len(bars) or bands.shape[1] not in (0, len(bars)):
@@ -75,7 +78,7 @@ def prepare(
         level_scale_of(bars, scale),
         np.ascontiguousarray(bands, dtype=np.float64),
         no_charges() if charges is None else charges,
-        sessions_per_year * len(bars) / len(timeline.ends),
+        bars_per_year or sessions_per_year * len(bars) / len(timeline.ends),
         session_rate(risk_free_rate, sessions_per_year),
         finer,
     )

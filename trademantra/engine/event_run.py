@@ -1,21 +1,20 @@
 """Run an event strategy: bars in time order, and for each what comes before, the step, what comes after."""
 
-import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from math import nan
-from pathlib import Path
 
 import numpy as np
 
-from trademantra.core.errors import InvalidValueError, TradeMantraError
+from trademantra.core.errors import InvalidValueError
 from trademantra.engine.bars import Bars, Float64Array, Int64Array
+from trademantra.engine.blame import blamed
 from trademantra.engine.charging import no_charges
-from trademantra.engine.events import BarView, Context, EventStrategy, FillEvent
+from trademantra.engine.events import BarView, Context, EventStrategy, event_of
 from trademantra.engine.finer import Finer
 from trademantra.engine.portfolio import NEVER, Book, Mover, Portfolio, settle_at, step_at
-from trademantra.engine.records import Reason, RecordArray
+from trademantra.engine.records import RecordArray
 from trademantra.engine.rule_checks import check_rules
 from trademantra.engine.rules import FillAt, TradingRules
 from trademantra.engine.timeline import Timeline
@@ -59,18 +58,8 @@ def run_events(
     portfolio = Portfolio(
         bars, timelines, rules, no_charges() if charges is None else charges, bars_per_year, finer or {}
     )
-    try:
+    with blamed(strategy.name):
         _Loop(strategy, portfolio).run()
-    except InvalidValueError as error:
-        raise InvalidValueError(f"strategy {strategy.name}: {error.message}", hint=error.hint) from error
-    except TradeMantraError:
-        raise
-    except Exception as error:
-        at = traceback.extract_tb(error.__traceback__)[-1]
-        raise InvalidValueError(
-            f"strategy {strategy.name} raised {type(error).__name__}: {error}",
-            hint=f"in {Path(at.filename).name}, line {at.lineno}: {at.line}; --debug shows the whole traceback",
-        ) from error
     return _outcome(portfolio)
 
 
@@ -184,23 +173,12 @@ class _Loop:
     def _move(self, book: Book, i: int, how: Mover) -> None:
         for fill in self._portfolio.move(book, i, how):
             if self._has_fills:
-                self._strategy.on_fill(self._context, _event_of(book.symbol, fill))
+                self._strategy.on_fill(self._context, event_of(book.symbol, fill))
 
 
 def _exits_first(group: list[tuple[Book, int]]) -> list[tuple[Book, int]]:
     """What leaves at this moment frees the cash of what enters."""
     return sorted(group, key=lambda each: bool(each[0].record["exit_reason"] == 0))
-
-
-def _event_of(symbol: str, fill: np.void) -> FillEvent:
-    return FillEvent(
-        symbol,
-        int(fill["side"]),
-        float(fill["quantity"]),
-        float(fill["price"]),
-        float(fill["costs"]),
-        Reason(int(fill["reason"])),
-    )
 
 
 def _outcome(portfolio: Portfolio) -> EventOutcome:

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from math import inf, nan
 from typing import ClassVar
 
+import numpy as np
+
 from trademantra.core.errors import InvalidValueError
 from trademantra.engine.bars import Bars
 from trademantra.engine.compile import uncompiled
 from trademantra.engine.grid import snapped
+from trademantra.engine.matching import on_tick
 from trademantra.engine.parameters import Parameter, resolve
-from trademantra.engine.portfolio import Book, Portfolio
+from trademantra.engine.pool import Member, Pool
 from trademantra.engine.records import EntryKind, LevelKind, Reason, Signal
 from trademantra.engine.rule_checks import needs_a_stop
 from trademantra.engine.rules import TradingRules
@@ -50,6 +53,18 @@ class FillEvent:
     price: float
     costs: float
     reason: Reason
+
+
+def event_of(symbol: str, fill: np.void) -> FillEvent:
+    """A `FILL` record as a strategy sees it."""
+    return FillEvent(
+        symbol,
+        int(fill["side"]),
+        float(fill["quantity"]),
+        float(fill["price"]),
+        float(fill["costs"]),
+        Reason(int(fill["reason"])),
+    )
 
 
 class EventStrategy:
@@ -92,7 +107,7 @@ class EventStrategy:
 class Context:
     """What a strategy can see and do.  Symbols may be left out when there is only one instrument."""
 
-    def __init__(self, portfolio: Portfolio) -> None:
+    def __init__(self, portfolio: Pool) -> None:
         self._portfolio = portfolio
         self.in_auction = False
 
@@ -111,18 +126,14 @@ class Context:
 
     def history(self, symbol: str = "") -> Bars:
         """The finished bars so far, read-only: memory in which no later bar lies."""
-        book = self._book(symbol)
-        return book.history.until(book.i + 1)
+        return self._book(symbol).past()
 
     def preopen(self, symbol: str = "") -> float:
         """In `on_session`: the price of the pre-open auction, which is the open of the session's first bar.
 
         NaN outside `on_session` and where the instrument has no bar in this session's first minute.
         """
-        book = self._book(symbol)
-        i = book.i + 1
-        starts = self.in_auction and i < book.count and book.bars.ts[i] == self._portfolio.opens_ns
-        return float(book.matrix[0, i]) if starts else nan
+        return self._portfolio.auction_price(self._book(symbol).j) if self.in_auction else nan
 
     def buy(
         self,
@@ -167,7 +178,7 @@ class Context:
         """Cancel a working entry."""
         self._book(symbol).record["entry_side"] = 0
 
-    def _book(self, symbol: str) -> Book:
+    def _book(self, symbol: str) -> Member:
         if not symbol and self._portfolio.only is not None:
             return self._portfolio.only
         try:
@@ -225,7 +236,7 @@ class Context:
         signal = Signal.ENTER_LONG if side > 0 else Signal.ENTER_SHORT
         held = float(record["quantity"])
         full = held * side > 0.0 and record["exit_reason"] == 0 and record["entries"] >= rules.max_entries
-        if not allowed or full or not self._portfolio.may_enter(book, int(signal)):
+        if not allowed or full or not self._portfolio.may_enter(book.j, int(signal)):
             self._portfolio.refused += 1
             return
         if quantity == quantity:
@@ -235,7 +246,7 @@ class Context:
                 f"{book.symbol}: size risk needs the distance to a stop, and there is none",
                 hint="context.buy(stop=...), or a rule such as --stop 2%, or another --size",
             )
-        atr = self._portfolio.atr_of(book)
+        atr = book.atr_now
         if atr != atr and LevelKind.ATR in (rules.stop.kind, rules.target.kind, rules.trail.kind):
             self._portfolio.refused += 1  # the protection that the rules ask for has no distance yet
             return
@@ -244,6 +255,7 @@ class Context:
         limit, trigger, stop, target = (
             _snapped(level, book.level_scale) for level in (limit, trigger, stop, target)
         )
+        limit, trigger = (on_tick(rules.tick, side, level) for level in (limit, trigger))
         kind = EntryKind.MARKET if limit != limit and trigger != trigger else EntryKind.LIMIT
         if trigger == trigger:
             kind = EntryKind.STOP
@@ -254,3 +266,6 @@ class Context:
         ):  # fmt: skip
             record[name] = value
         book.due = i
+        if rules.as_live:
+            price = self.preopen(book.symbol)
+            self._portfolio.size_entry(book, price if price == price else book.last)

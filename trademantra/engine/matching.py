@@ -10,8 +10,9 @@ and volumes in units.  A bar is given by its open, high and low; a tick is a bar
 from math import inf, nan
 
 import numpy as np
+from numba import types
 
-from trademantra.engine.compile import part
+from trademantra.engine.compile import INDEX, NUMBER, compiled, part
 from trademantra.engine.records import SlippageKind
 
 # numba reads plain integers faster to compile than enum members
@@ -22,6 +23,7 @@ BPS, TICKS, RANGE, SQUARE_ROOT = (
     int(SlippageKind.SQUARE_ROOT),
 )
 DUST = 1e-9  # of a lot or of equity; below it a quantity is a rounding residue
+_NOISE = 1e-6  # of a tick
 
 
 @part
@@ -53,6 +55,25 @@ def stop_price(side: int, level: float, opening: float, high: float, low: float)
     return nan
 
 
+@compiled(
+    types.float64(NUMBER, INDEX, NUMBER)
+)  # for plain callers of `slipped`, who must not wait for a compiler
+def on_tick(tick: float, side: int, level: float) -> float:
+    """The level of an order on the tick: one that buys is moved down, one that sells up, by less than one tick.
+
+    So a limit never pays more or sells for less than asked, and a trigger never triggers later.  A level that only
+    the noise of arithmetic keeps off the tick lies on it, as the very float that a bar of that price holds (the
+    quotient of two whole numbers is correctly rounded).  As it is with `tick` 0; NaN stays NaN; never below one tick.
+    """
+    if tick <= 0.0:
+        return level
+    steps = level / tick
+    steps = np.floor(steps + _NOISE) if side > 0 else np.ceil(steps - _NOISE)
+    parts = np.rint(1.0 / tick)  # ticks in one unit of price, where it holds whole ones
+    price = steps / parts if parts > 0.0 and abs(1.0 / tick - parts) < DUST * parts else steps * tick
+    return float(max(price, tick))
+
+
 @part
 def slipped(
     kind: int,
@@ -79,10 +100,7 @@ def slipped(
         price += side * price * value * np.sqrt(quantity / volume)
     else:
         return price
-    if tick > 0.0:
-        steps = price / tick
-        price = float((np.ceil(steps - 1e-6) if side > 0 else np.floor(steps + 1e-6)) * tick)
-    return float(max(price, tick))
+    return float(max(on_tick(tick, -side, price), tick))
 
 
 @part

@@ -11,7 +11,7 @@ from numba import types
 from trademantra.core.errors import InvalidValueError
 from trademantra.engine.account import execute, finish_trade, open_account
 from trademantra.engine.bars import Bars, Float64Array, Int8Array, Int64Array
-from trademantra.engine.charging import LEVY_COUNT, no_charges
+from trademantra.engine.charging import LEVY_COUNT, charge_of, no_charges
 from trademantra.engine.compile import CUBE, INDEX, INTEGERS, VECTOR, compiled, part
 from trademantra.engine.matching import slipped, whole_lots
 from trademantra.engine.parameters import Parameter, resolve
@@ -177,6 +177,106 @@ def settle(
     return float(account.cash - before)
 
 
+@part
+def worth_of(rules: RulesRecord, accounts: RecordArray, last: Float64Array, cash: float) -> float:
+    """Cash and positions at their last closes."""
+    for j in range(len(accounts)):
+        if accounts[j].quantity != 0.0:
+            cash += accounts[j].quantity * rules.multiplier * last[j]
+    return cash
+
+
+@part
+def orders_of(
+    weigh: WeightKernel,
+    rules: RulesRecord,
+    charges: RecordArray,
+    accounts: RecordArray,
+    values: Float64Array,
+    i: int,
+    day: int,
+    parameters: Float64Array,
+    state: Float64Array,
+    last: Float64Array,
+    cash: float,
+    equity: float,
+    weights: Float64Array,
+    orders: Float64Array,
+    counts: Int64Array,
+) -> bool:
+    """The signed quantities that take each instrument to its weight at the close of bar `i`, from `equity` there.
+
+    False when a weight is not a number.  As live, purchases are cut here to the `cash` that sales at the closes leave.
+    """
+    m = len(weights)
+    factor = rules.size if rules.size_kind == OF_EQUITY else 1.0
+    for j in range(m):
+        weights[j] = 0.0
+    weigh(values, i, parameters, state, weights)
+    for j in range(m):
+        if not np.isfinite(weights[j]):
+            counts[3], counts[4] = i, j
+            return False
+        if weights[j] < 0.0 and rules.allow_short == 0:
+            weights[j] = 0.0
+            counts[2] += 1
+    counts[2] += reweigh(rules, values, i, weights)
+    for j in range(m):
+        weight = weights[j]
+        orders[j] = 0.0
+        if values[CLOSE, i, j] != values[CLOSE, i, j]:
+            continue  # no price: neither bought nor sold now
+        unit = last[j] * rules.multiplier
+        goal = whole_lots(rules.lot, abs(weight) * equity * factor / unit) * (1.0 if weight > 0.0 else -1.0)
+        orders[j] = goal - accounts[j].quantity
+        if abs(orders[j]) * unit <= 1e-9 * equity:
+            orders[j] = 0.0  # a rounding residue is no order
+    if rules.as_live == 1:
+        counts[2] += cut_purchases(rules, charges, accounts, last, cash, day, orders)
+    return True
+
+
+@part
+def cut_purchases(
+    rules: RulesRecord,
+    charges: RecordArray,
+    accounts: RecordArray,
+    last: Float64Array,
+    cash: float,
+    day: int,
+    orders: Float64Array,
+) -> int:
+    """Let every purchase be covered by the cash that is left at the last closes; the number of those that vanish."""
+    scratch = np.zeros(LEVY_COUNT)
+    worth = np.empty(len(orders))
+    for j in range(len(orders)):
+        worth[j] = orders[j] * last[j] if orders[j] != 0.0 else 0.0
+    refused = 0
+    for j in np.argsort(worth, kind="mergesort"):
+        if orders[j] == 0.0:
+            continue
+        unit = last[j] * rules.multiplier
+        side = 1 if orders[j] > 0.0 else -1
+        quantity = abs(orders[j])
+        if side > 0:
+            covers = min(quantity, max(0.0, -accounts[j].quantity))
+            free = cash - covers * unit
+            opens = whole_lots(
+                rules.lot, min(quantity - covers, affordable_buy(rules, charges, free, last[j], day, scratch))
+            )
+            if opens <= 0.0 and quantity > covers:
+                refused += 1
+            quantity = covers + max(0.0, opens)
+            orders[j] = quantity
+            if quantity == 0.0:
+                continue
+        value = quantity * unit
+        cash -= side * value + charge_of(
+            charges, scratch, side, value, quantity * rules.multiplier, day, False
+        )
+    return refused
+
+
 @compiled(
     types.void(
         types.FunctionType(WEIGHTS),
@@ -193,6 +293,7 @@ def settle(
         records(TRADE),
         INTEGERS,
         VECTOR,
+        INDEX,
     )
 )
 def run_panel(
@@ -210,13 +311,14 @@ def run_panel(
     trades: RecordArray,
     counts: Int64Array,
     curve: Float64Array,
+    first: int,
 ) -> None:
     """Take a portfolio through the panel.
 
     Each instrument keeps an account record of its own, whose cash is what it has cost or earned so far; free cash is
     the opening cash and the sum of those.  Orders of one rebalance: sells first, then buys, smallest value first;
     a buy that cash does not cover is cut.  `counts` (5,): fills, trades, refused; bar and instrument of a weight that
-    is not a number, which ends the run, or -1.
+    is not a number, which ends the run, or -1.  Before bar `first` weights are set and nothing is ordered.
     """
     rules = rules_array[0]
     n, m = values.shape[1], values.shape[2]
@@ -227,7 +329,6 @@ def run_panel(
     scratch = np.zeros(LEVY_COUNT)
     bar = np.empty(5)
     waiting = False
-    factor = rules.size if rules.size_kind == OF_EQUITY else 1.0
     cash = rules.cash
     for j in range(m):
         open_account(accounts[j], rules)
@@ -235,38 +336,18 @@ def run_panel(
     for i in range(n):
         for when in range(2):  # 0: at the open, orders of the last close; 1: at the close, when rules say so
             if when == 1:
-                equity = cash
                 for j in range(m):
                     if values[CLOSE, i, j] == values[CLOSE, i, j]:
                         last[j] = values[CLOSE, i, j]
-                    if accounts[j].quantity != 0.0:
-                        equity += accounts[j].quantity * rules.multiplier * last[j]
+                equity = worth_of(rules, accounts, last, cash)
                 curve[i] = equity
                 if rebalance[i] == 0 or equity <= 0.0:
                     continue
-                for j in range(m):
-                    weights[j] = 0.0
-                weigh(values, i, parameters, state, weights)
-                for j in range(m):
-                    if not np.isfinite(weights[j]):
-                        counts[3], counts[4] = i, j
-                        return
-                    if weights[j] < 0.0 and rules.allow_short == 0:
-                        weights[j] = 0.0
-                        counts[2] += 1
-                counts[2] += reweigh(rules, values, i, weights)
-                for j in range(m):
-                    weight = weights[j]
-                    orders[j] = 0.0
-                    if values[CLOSE, i, j] != values[CLOSE, i, j]:
-                        continue  # no price: neither bought nor sold now
-                    unit = last[j] * rules.multiplier
-                    goal = whole_lots(rules.lot, abs(weight) * equity * factor / unit) * (
-                        1.0 if weight > 0.0 else -1.0
-                    )
-                    orders[j] = goal - accounts[j].quantity
-                    if abs(orders[j]) * unit <= 1e-9 * equity:
-                        orders[j] = 0.0  # a rounding residue is no order
+                if not orders_of(weigh, rules, charges, accounts, values, i, day[i], parameters, state, last, cash,
+                                 equity, weights, orders, counts):  # fmt: skip
+                    return
+                if i < first:
+                    continue
                 waiting = True
                 if rules.same_close == 0:
                     continue
@@ -296,7 +377,7 @@ def run_panel(
                     left -= part_one
                 if left <= 1e-9 * abs(orders[j]):
                     continue
-                if side > 0:
+                if side > 0 and rules.as_live == 0:
                     left = min(left, affordable_buy(rules, charges, cash, price, day[i], scratch))
                 left = whole_lots(rules.lot, left)
                 if left <= 0.0:
@@ -304,12 +385,12 @@ def run_panel(
                     continue
                 cash += settle(account, rules, charges, levies, fills, trades, counts, j, i, day[i], side, price,
                                left, ENTRY)  # fmt: skip
-            if when == 1:
-                equity = cash
+            if rules.as_live == 1:  # added up so that the order in which fills come changes no bit
+                cash = rules.cash
                 for j in range(m):
-                    if accounts[j].quantity != 0.0:
-                        equity += accounts[j].quantity * rules.multiplier * last[j]
-                curve[i] = equity
+                    cash += accounts[j].cash
+            if when == 1:
+                curve[i] = worth_of(rules, accounts, last, cash)
 
 
 def _refuse_other_rules(strategy: AllocationStrategy, rules: TradingRules) -> None:
@@ -347,8 +428,11 @@ def run_allocation(
     rules: TradingRules,
     charges: RecordArray | None = None,
     bars_per_year: float = 252.0,
+    first: int = 0,
 ) -> PanelOutcome:
     """Run an allocation strategy.  `values` as given by `strategy.values`; `rules.size` scales or replaces weights.
+
+    Bars before `first` warm up: weights are worked out and nothing is ordered.
 
     Errors: `InvalidValueError` for too few instruments or bars, and for a weight that is not a number.
     """
@@ -382,7 +466,7 @@ def run_allocation(
     run_panel(
         strategy.kernel, panel.values, timeline.day, rebalance, parameters, strategy.state_size,
         rules.record(bars_per_year), no_charges() if charges is None else charges, accounts, levies, fills, trades,
-        counts, curve,
+        counts, curve, first,
     )  # fmt: skip
     if counts[3] >= 0:
         when = np.datetime64(int(panel.ts[counts[3]]), "ns").astype("datetime64[s]")

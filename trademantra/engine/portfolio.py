@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from math import inf, nan, sqrt
+from math import inf, nan
 from typing import Protocol
 
 import numpy as np
 from numba import types
 
-from trademantra.engine.account import open_account
 from trademantra.engine.bars import Bars, Float64Array, Int8Array, Int64Array
-from trademantra.engine.charging import LEVY_COUNT
 from trademantra.engine.compile import CODES, INDEX, INTEGERS, MATRIX, VECTOR, compiled, part
 from trademantra.engine.finer import NO_FINER, Finer
 from trademantra.engine.grid import level_scale_of, scale_of
@@ -18,17 +16,16 @@ from trademantra.engine.history import History
 from trademantra.engine.indicators.declare import matrix_of
 from trademantra.engine.indicators.risk import RETURN_DEVIATION
 from trademantra.engine.indicators.volatility import ATR
+from trademantra.engine.pool import PLENTY, Member, Pool
 from trademantra.engine.records import (
     ACCOUNT,
     FILL,
     RULES,
     TRADE,
     AccountRecord,
-    Reason,
     RecordArray,
     RulesRecord,
     Signal,
-    SizeKind,
     records,
 )
 from trademantra.engine.rules import TradingRules
@@ -41,7 +38,6 @@ NEVER = 2**62
 HORIZON = 4096  # bars that one look ahead covers; bounds the cost of a look that finds nothing
 SQUARE_OFF = int(Signal.SQUARE_OFF)
 _UNKNOWN: Float64Array = np.empty(0)
-PLENTY = 1e300  # cash of a portfolio member between its steps: ruin is the portfolio's, not the member's
 BOOK = (
     records(ACCOUNT), INDEX, records(RULES), records(CHARGE_RULE), VECTOR, records(FILL), records(TRADE), MATRIX,
     MATRIX, INTEGERS, CODES, INDEX, INDEX, INDEX,
@@ -139,12 +135,6 @@ def due_from(
     return int(due)
 
 
-@compiled(types.void(records(ACCOUNT), records(RULES)))
-def open_all(accounts: RecordArray, rules: RecordArray) -> None:
-    for j in range(len(accounts)):
-        open_account(accounts[j], rules[0])
-
-
 class Mover(Protocol):
     """`step_at` or `settle_at`."""
 
@@ -167,14 +157,14 @@ class Mover(Protocol):
     ) -> int: ...
 
 
-class Book:
-    """One instrument of a run: its bars, its place in them, its account record."""
+class Book(Member):
+    """One instrument of a back-test: its bars, its place in them, its account record."""
 
     def __init__(
         self, symbol: str, j: int, bars: Bars, timeline: Timeline, record: np.void, finer: Finer
     ) -> None:
-        self.symbol, self.j, self.bars, self.timeline, self.record = symbol, j, bars, timeline, record
-        self.finer = finer
+        super().__init__(symbol, j, record)
+        self.bars, self.timeline, self.finer = bars, timeline, finer
         self.matrix = matrix_of(bars)
         self.history = History(bars.ts, self.matrix)
         n = len(bars)
@@ -183,19 +173,24 @@ class Book:
             self.marks = (timeline.allowed & np.int8(SQUARE_OFF)).astype(np.int8)
         self.count = n
         self.days: list[int] = timeline.day.tolist()
-        self.i = -1  # the last bar whose close is known
         self.due = NEVER
         self.seen = 0  # bars before it have raised the peak of a position
-        self.told = 0  # fills that the strategy has been told of
-        self.last = nan
         self.atr = self.deviation = _UNKNOWN  # at each close, where the rules ask for them
-        self.fills = np.empty(64, FILL)
-        self.trades = np.empty(64, TRADE)
+
+    def past(self) -> Bars:
+        return self.history.until(self.i + 1)
 
     @cached_property
     def level_scale(self) -> float:
-        """Grid steps in one unit of price, for levels; see `grid.level_scale_of`."""
         return level_scale_of(self.bars, scale_of(self.bars))
+
+    @property
+    def atr_now(self) -> float:
+        return float(self.atr[self.i]) if len(self.atr) and self.i >= 0 else nan
+
+    @property
+    def deviation_now(self) -> float:
+        return float(self.deviation[self.i]) if len(self.deviation) and self.i >= 0 else nan
 
     @property
     def fine(self) -> bool:
@@ -205,19 +200,17 @@ class Book:
     def make_room(self, i: int) -> None:
         """Space for all fills and trades that bar i can make: at most three fills a bar that orders meet."""
         inside = self.finer.inside
-        most = 4 * (int(inside[i + 1] - inside[i]) if self.fine else 1)
-        if self.told + most > len(self.fills):
-            self.fills = np.concatenate([self.fills, np.empty(len(self.fills) + most, FILL)])
-        if self.told + most > len(self.trades):  # never more trades than fills
-            self.trades = np.concatenate([self.trades, np.empty(len(self.trades) + most, TRADE)])
+        self.hold_room(4 * (int(inside[i + 1] - inside[i]) if self.fine else 1))
 
 
-class Portfolio:
-    """All instruments of a run and the cash that they share.
+class Portfolio(Pool):
+    """All instruments of a back-test and the cash that they share.
 
-    With one instrument its record holds the cash.  With several, `pool` does: before a step the member's record is
-    given the equity of the whole, less its own position, and what the step changes goes back to the pool.
+    With several, before a step the member's record is given the equity of the whole, less its own position, and what
+    the step changes goes back to the pool.  As live, entries are sized when they are decided and a step needs no cash.
     """
+
+    books: list[Book]
 
     def __init__(
         self,
@@ -228,14 +221,7 @@ class Portfolio:
         bars_per_year: float,
         finer: Mapping[str, Finer],
     ) -> None:
-        self.rules = rules
-        self.record = rules.record(bars_per_year)
-        self.accounts = np.zeros(len(bars), ACCOUNT)
-        self.charges = charges
-        self.levies = np.zeros(LEVY_COUNT)
-        self.pool = rules.cash
-        self.refused = 0
-        self.own_sizes = 0
+        super().__init__(rules, charges, bars_per_year, len(bars))
         self.books = [
             Book(symbol, j, one, timelines[symbol], self.accounts[j], finer.get(symbol, NO_FINER))
             for j, (symbol, one) in enumerate(bars.items())
@@ -243,6 +229,7 @@ class Portfolio:
         self.by_symbol = {book.symbol: book for book in self.books}
         self.only = self.books[0] if len(self.books) == 1 else None
         self.opens_ns = NEVER  # while callbacks before a bar run: when that bar starts
+        self._as_live = rules.as_live
         if rules.needs_atr:
             for book in self.books:
                 book.atr = ATR.batch(book.bars, book.timeline.session)["atr"]
@@ -250,65 +237,35 @@ class Portfolio:
             for book in self.books:
                 deviations = RETURN_DEVIATION.batch(book.bars, book.timeline.session)
                 book.deviation = deviations["return_deviation"]
-        self._may_ruin = self.only is None and (rules.allow_short or rules.margin < 1.0)
-        open_all(self.accounts, self.record)
 
-    @property
-    def equity(self) -> float:
-        """Cash and positions at their last known prices."""
-        unit = self.rules.multiplier
-        if self.only is not None:
-            held = float(self.only.record["quantity"])
-            return float(self.only.record["cash"]) + (held * unit * self.only.last if held else 0.0)
-        return self.pool + sum(
-            float(book.record["quantity"]) * unit * book.last
-            for book in self.books
-            if book.record["quantity"] != 0.0
-        )
-
-    def atr_of(self, book: Book) -> float:
-        """ATR at the last close; NaN before there is one."""
-        return float(book.atr[book.i]) if len(book.atr) and book.i >= 0 else nan
-
-    def deviation_of(self, book: Book) -> float:
-        """Deviation of returns at the last close; NaN before there is one.
-
-        For inverse volatility it is raised so far that the parts of all instruments together take no more than equity.
-        """
-        if not len(book.deviation) or book.i < 0:
-            return nan
-        own = float(book.deviation[book.i])
-        if self.rules.size.kind is not SizeKind.INVERSE_VOLATILITY or self.only is not None:
-            return own
-        known = [float(other.deviation[other.i]) for other in self.books if other.i >= 0]
-        yearly = sqrt(float(self.record["size_periods"][0]))
-        return own * max(1.0, sum(self.rules.size.value / (each * yearly) for each in known if each > 0.0))
-
-    def may_enter(self, book: Book, signal: int) -> bool:
-        """Whether the timeline lets an entry in that is decided now: at the close of bar `book.i`, or before the next."""
+    def may_enter(self, j: int, signal: int) -> bool:
+        """By the timeline: at the close of the last known bar, or before the next one."""
+        book = self.books[j]
         allowed, session, i = book.timeline.allowed, book.timeline.session, book.i + 1
         if not len(allowed):
             return True
         if i == 0 or (self.opens_ns != NEVER and i < book.count and session[i] != session[i - 1]):
-            return not allowed[i] & SQUARE_OFF  # before the first bar of a session
+            return bool(allowed[i]) and not allowed[i] & SQUARE_OFF  # before the first bar of a session
         return bool(allowed[i - 1] & signal)
 
-    def leave_when_ruined(self) -> None:
-        """Without equity every position leaves at its next open.  (A single account sees to it in its step.)"""
-        if not self._may_ruin:
-            return
-        held = [book for book in self.books if book.record["quantity"] != 0.0]
-        if held and self.equity <= 0.0:
-            for book in held:
-                if book.record["exit_reason"] == 0:
-                    book.record["exit_reason"] = int(Reason.MARGIN)
-                    book.due = book.i + 1
+    def auction_price(self, j: int) -> float:
+        """The open of the session's first bar, where the instrument has one in its first minute."""
+        book = self.books[j]
+        i = book.i + 1
+        starts = i < book.count and book.bars.ts[i] == self.opens_ns
+        return float(book.matrix[0, i]) if starts else nan
+
+    def day_now(self, j: int) -> int:
+        days = self.books[j].days
+        i = self.books[j].i + (1 if self.opens_ns != NEVER else 0)
+        return days[min(max(i, 0), len(days) - 1)]
 
     def move(self, book: Book, i: int, how: Mover) -> RecordArray:
         """Step or settle one instrument at bar i; the fills that this made."""
         record = book.record
         before = 0.0
-        if self.only is None:
+        shares = self.only is None and not self._as_live
+        if shares:
             book.last = float(book.matrix[0 if how is step_at else 3, i])
             unit = self.rules.multiplier
             others = [
@@ -327,10 +284,12 @@ class Portfolio:
             book.finer.matrix, book.finer.inside, book.marks, i, book.days[i], book.seen,
         )  # fmt: skip
         book.seen = i + 1
-        if self.only is None:
+        if shares:
             self.pool += float(record["cash"]) - before
             record["cash"] = PLENTY
         fresh = book.fills[book.told : made].copy()
+        if self._as_live:
+            self.pay(book, fresh)
         book.told = made
         book.due = due_from(self.accounts, book.j, self.record, book.matrix, book.marks, i + 1, book.fine)
         return fresh

@@ -82,12 +82,13 @@ class RulesRecord(Protocol):
     cash: float  # opening cash
     multiplier: float  # currency per unit of price and quantity
     lot: float  # quantities are multiples of it; 0: any quantity
-    tick: float  # slipped prices are rounded outward to it; 0: not rounded
+    tick: float  # slipped prices are rounded outward to it, levels as orders are; 0: not rounded
     margin: float  # fraction of a position's value that must be covered by equity (1: no leverage)
     same_close: int  # 1: decisions fill at the close that they were made on; 0: at the next open
     limit_touch: int  # 1: limits fill when touched; 0: only when traded through
     target_first: int  # 1: in a bar that holds both, the target is taken before the stop
     entry_bar: int  # 1: protection works already on the bar of the entry
+    as_live: int  # 1: entries are sized at the close, protection is placed after the fill
     allow_long: int
     allow_short: int
     max_entries: int  # pyramiding: entries of one position

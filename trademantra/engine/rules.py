@@ -132,8 +132,10 @@ class TradingRules:
     """The rules of a run.  Defaults are honest: next open, limits must be traded through, stop before target.
 
     Units: `cash` in the instrument's currency; `lot` in units (0: fractions allowed); `tick` in currency (0: slipped
-    prices are not rounded); `margin` is the fraction of a position's value that equity must cover (0.2: five times
+    prices and levels are not rounded); `margin` is the fraction of a position's value that equity must cover (0.2: five times
     leverage); `participation` the largest fraction of a bar's volume (0: no limit); `time_exit`, `entry_valid` in bars.
+    `as_live` is how a desk can trade at all: an entry is sized at the close that decides it, and stop and target are
+    placed after its fill (docs/engine.md, "As live").
     Errors: `InvalidValueError` naming the field.
     """
 
@@ -146,6 +148,7 @@ class TradingRules:
     limit_touch: bool = False
     target_first: bool = False
     entry_bar: bool = True
+    as_live: bool = False
     allow_long: bool = True
     allow_short: bool = False
     max_entries: int = 1
@@ -192,6 +195,11 @@ class TradingRules:
                     f"a {name} of {level.value:g}% lies at a price of zero or below and is never reached",
                     hint="give less than 100%",
                 )
+        if self.as_live and (self.fill_at is FillAt.CLOSE or not self.entry_bar):
+            raise InvalidValueError(
+                "a desk fills after the close that decides, and protects a position at once",
+                hint="as_live needs fill_at=next_open and entry_bar",
+            )
         if self.participation > 0.0 and self.fill_at is FillAt.CLOSE:
             raise InvalidValueError(
                 "a volume participation cap needs --fill next_open: at a close nothing is left to fill"
@@ -215,8 +223,8 @@ class TradingRules:
         """One `RULES` record, shape (1,).  `session_risk_free` is the risk-free return of one session."""
         made = np.zeros(1, RULES)
         for name in (
-            "cash", "multiplier", "lot", "tick", "margin", "limit_touch", "target_first", "entry_bar", "allow_long",
-            "allow_short", "max_entries", "participation", "time_exit", "entry_valid",
+            "cash", "multiplier", "lot", "tick", "margin", "limit_touch", "target_first", "entry_bar", "as_live",
+            "allow_long", "allow_short", "max_entries", "participation", "time_exit", "entry_valid",
         ):  # fmt: skip
             made[name] = getattr(self, name)
         made["same_close"] = self.fill_at is FillAt.CLOSE

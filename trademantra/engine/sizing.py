@@ -4,11 +4,11 @@ from math import nan
 
 import numpy as np
 
-from trademantra.engine.account import equity_at
+from trademantra.engine.account import NO_REASON, equity_at
 from trademantra.engine.bars import Float64Array
 from trademantra.engine.charging import LEVY_COUNT, charge_of
 from trademantra.engine.compile import part
-from trademantra.engine.matching import DUST
+from trademantra.engine.matching import DUST, whole_lots
 from trademantra.engine.records import AccountRecord, LevelKind, RecordArray, RulesRecord, SizeKind
 
 # numba reads plain integers faster to compile than enum members
@@ -26,7 +26,8 @@ def affordable(
     account: AccountRecord, rules: RulesRecord, charges: RecordArray, side: int, price: float, day: int
 ) -> float:
     """Largest quantity whose margin and costs the free equity covers; 0 when there is none."""
-    tied = abs(account.quantity) * rules.multiplier * price * rules.margin + account.reserved
+    held = 0.0 if account.exit_reason != NO_REASON else abs(account.quantity)  # what leaves ties nothing
+    tied = held * rules.multiplier * price * rules.margin + account.reserved
     equity = equity_at(account, rules, price)
     free = equity - tied
     unit = price * rules.multiplier
@@ -106,6 +107,21 @@ def wanted(account: AccountRecord, rules: RulesRecord, side: int, price: float) 
     share = account.wins / account.trades
     ratio = (account.sum_win_return / account.wins) / (-account.sum_loss_return / losers)
     return max(0.0, equity * rules.size * (share - (1.0 - share) / ratio) / value)
+
+
+@part
+def sized(
+    account: AccountRecord,
+    rules: RulesRecord,
+    charges: RecordArray,
+    side: int,
+    own: float,
+    price: float,
+    day: int,
+) -> float:
+    """Whole lots of what is wanted (`own` where the strategy said it, else NaN) and affordable at `price`."""
+    quantity = wanted(account, rules, side, price) if own != own else own
+    return whole_lots(rules.lot, min(quantity, affordable(account, rules, charges, side, price, day)))
 
 
 @part

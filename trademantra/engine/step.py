@@ -7,6 +7,9 @@ Invariants, besides those of `account`:
 The order of things within one bar: square-off, market exits, protective levels that the open already passed,
 market entries, resting entries, then the stop, then the target (the other way round when the rules say so).
 All fills of a bar together take no more than the rules' share of its volume.
+
+The parts that book a fill (`book_entry`, `book_exit`) and look back at a close (`age_entry`, `note_close`) are those
+of a live run as well: there the fills come from an exchange.
 """
 
 from math import inf, nan
@@ -18,6 +21,7 @@ from trademantra.engine.matching import (
     DUST,
     SQUARE_ROOT,
     limit_price,
+    on_tick,
     rest_of,
     room_of,
     slipped,
@@ -25,7 +29,7 @@ from trademantra.engine.matching import (
     whole_lots,
 )
 from trademantra.engine.records import AccountRecord, EntryKind, Reason, RecordArray, RulesRecord, Signal
-from trademantra.engine.sizing import ATR, affordable, level_distance, wanted
+from trademantra.engine.sizing import ATR, affordable, level_distance, sized, wanted
 
 # numba reads plain integers faster to compile than enum members
 MARKET, LIMIT = int(EntryKind.MARKET), int(EntryKind.LIMIT)
@@ -34,6 +38,99 @@ BY_STOP, BY_TARGET, BY_TRAIL = int(Reason.STOP), int(Reason.TARGET), int(Reason.
 BY_TIME, BY_SQUARE_OFF, BY_MARGIN = int(Reason.TIME), int(Reason.SQUARE_OFF), int(Reason.MARGIN)
 ENTER_LONG, EXIT_LONG = int(Signal.ENTER_LONG), int(Signal.EXIT_LONG)
 ENTER_SHORT, EXIT_SHORT = int(Signal.ENTER_SHORT), int(Signal.EXIT_SHORT)
+
+
+@part
+def drop_entry(account: AccountRecord) -> None:
+    account.entry_side = 0
+    account.entry_left = nan
+
+
+@part
+def book_exit(
+    account: AccountRecord,
+    rules: RulesRecord,
+    charges: RecordArray,
+    levies: Float64Array,
+    fills: RecordArray,
+    trades: RecordArray,
+    index: int,
+    day: int,
+    side: int,
+    price: float,
+    quantity: float,
+    reason: int,
+) -> None:
+    """Book a fill of an exit; what is left of the position goes on leaving for the same reason.
+
+    A target is a limit order, whose rest goes on resting.
+    """
+    execute(account, rules, charges, levies, fills, index, day, side, price, quantity, reason)
+    if account.quantity == 0.0:
+        finish_trade(account, rules, trades, -side, index, reason, account.trades)
+    elif reason != BY_TARGET:
+        account.exit_reason = reason
+    elif account.entry_fresh == 0:  # a position that has begun to leave buys no more of itself
+        drop_entry(account)
+
+
+@part
+def book_entry(
+    account: AccountRecord,
+    rules: RulesRecord,
+    charges: RecordArray,
+    levies: Float64Array,
+    fills: RecordArray,
+    index: int,
+    day: int,
+    side: int,
+    price: float,
+    quantity: float,
+) -> None:
+    """Book a fill of the working entry, and set the protective levels of the position."""
+    if account.quantity == 0.0:
+        account.peak = price
+    if account.entry_fresh == 1:
+        account.entries += 1
+        account.entry_fresh = 0
+    execute(account, rules, charges, levies, fills, index, day, side, price, quantity, ENTRY)
+    account.atr = account.entry_atr
+    # the entry's own level, else the rules' distance; an addition that brings neither keeps what there is
+    stop = account.entry_stop
+    if stop != stop:
+        stop = account.average - side * level_distance(
+            rules.stop_kind, rules.stop, account.average, account.atr
+        )
+    if stop == stop:
+        account.stop = on_tick(rules.tick, -side, stop)
+    target = account.entry_target
+    if target != target:
+        target = account.average + side * level_distance(
+            rules.target_kind, rules.target, account.average, account.atr
+        )
+    if target == target:
+        account.target = on_tick(rules.tick, -side, target)
+    account.entry_left -= quantity
+    if account.entry_left <= DUST * max(1.0, quantity):
+        drop_entry(account)
+
+
+@part
+def age_entry(account: AccountRecord, rules: RulesRecord) -> None:
+    """A bar has closed over a working entry that nothing held back."""
+    account.entry_age += 1
+    if rules.entry_valid > 0 and account.entry_age >= rules.entry_valid:
+        drop_entry(account)
+
+
+@part
+def note_close(account: AccountRecord, rules: RulesRecord, index: int, close: float) -> None:
+    """What the close of bar `index` says about a position that is not leaving yet: its time is up, or equity is."""
+    # the exit comes at bar entry + time_exit: at its open, or at its close when fills are there
+    if rules.time_exit > 0 and index - account.entry_index + 1 - rules.same_close >= rules.time_exit:
+        account.exit_reason = BY_TIME
+    if equity_at(account, rules, close) <= 0.0:
+        account.exit_reason = BY_MARGIN
 
 
 @part
@@ -74,14 +171,7 @@ def leave(
         price = band_low
     if price > band_high:
         price = band_high
-    execute(account, rules, charges, levies, fills, index, day, side, price, quantity, reason)
-    if account.quantity == 0.0:
-        finish_trade(account, rules, trades, -side, index, reason, account.trades)
-    elif not rests:
-        account.exit_reason = reason
-    elif account.entry_fresh == 0:  # a position that has begun to leave buys no more of itself
-        account.entry_side = 0
-        account.entry_left = nan
+    book_exit(account, rules, charges, levies, fills, trades, index, day, side, price, quantity, reason)
     return rest_of(room, quantity)
 
 
@@ -109,65 +199,41 @@ def enter(
     side = account.entry_side
     if (side > 0 and bar[2] >= band_high) or (side < 0 and bar[1] <= band_low):
         account.refused += 1  # locked at the circuit limit: nobody is on the other side
-        account.entry_side = 0
-        account.entry_left = nan
+        drop_entry(account)
         return False
-    first = account.entry_fresh == 1
     unsized = account.entry_left != account.entry_left
     quantity = wanted(account, rules, side, price) if unsized else account.entry_left
     if slips:
         likely = quantity
         if rules.slippage_kind == SQUARE_ROOT:  # the impact of what fills now, not of what was asked for
-            likely = min(quantity, affordable(account, rules, charges, side, price, day), room)
+            likely = min(quantity, room)
+            if rules.as_live == 0:
+                likely = min(likely, affordable(account, rules, charges, side, price, day))
         price = slipped(rules.slippage_kind, rules.slippage, rules.tick, side, price, bar[1], bar[2], bar[4],
                         whole_lots(rules.lot, max(likely, 0.0)))  # fmt: skip
     if price > band_high:
         price = band_high
     if price < band_low:
         price = band_low
-    quantity = whole_lots(rules.lot, min(quantity, affordable(account, rules, charges, side, price, day)))
+    if rules.as_live == 0:
+        quantity = whole_lots(rules.lot, min(quantity, affordable(account, rules, charges, side, price, day)))
     if quantity <= 0.0:
         account.refused += 1
-        account.entry_side = 0
-        account.entry_left = nan
+        drop_entry(account)
         return False
     account.entry_left = quantity
     quantity = min(quantity, whole_lots(rules.lot, room))
     if quantity <= 0.0:
         return False
-    if account.quantity == 0.0:
-        account.peak = price
-    if first:
-        account.entries += 1
-        account.entry_fresh = 0
-    execute(account, rules, charges, levies, fills, index, day, side, price, quantity, ENTRY)
-    account.atr = account.entry_atr
-    # the entry's own level, else the rules' distance; an addition that brings neither keeps what there is
-    stop = account.entry_stop
-    if stop != stop:
-        stop = account.average - side * level_distance(
-            rules.stop_kind, rules.stop, account.average, account.atr
-        )
-    if stop == stop:
-        account.stop = stop
-    target = account.entry_target
-    if target != target:
-        target = account.average + side * level_distance(
-            rules.target_kind, rules.target, account.average, account.atr
-        )
-    if target == target:
-        account.target = target
-    account.entry_left -= quantity
-    if account.entry_left <= DUST * max(1.0, quantity):
-        account.entry_side = 0
-        account.entry_left = nan
+    book_entry(account, rules, charges, levies, fills, index, day, side, price, quantity)
     return True
 
 
 @part
 def trail_level(account: AccountRecord, rules: RulesRecord, side: int) -> float:
     """Trailing stop from the best price so far; NaN when there is none."""
-    return account.peak - side * level_distance(rules.trail_kind, rules.trail, account.peak, account.atr)
+    level = account.peak - side * level_distance(rules.trail_kind, rules.trail, account.peak, account.atr)
+    return on_tick(rules.tick, -side, level)
 
 
 @part
@@ -205,8 +271,7 @@ def step(
     opening = bar[0]
     room = room_of(rules.participation, bar[4])
     if square_off:
-        account.entry_side = 0
-        account.entry_left = nan
+        drop_entry(account)
         if account.quantity != 0.0:
             account.exit_reason = BY_SQUARE_OFF
     # at the open: what was decided before comes before anything inside this bar
@@ -231,8 +296,13 @@ def step(
         account.exit_reason = NO_REASON
     opened_by_limit = False
     opened_by_stop = False
+    opened = False  # as live: a position of this very bar, whose protection is placed after it
+    stop, fixed, target = nan, nan, nan
     level = account.entry_price
     working = account.entry_side
+    if rules.as_live == 1 and account.quantity != 0.0:  # as they rest; an addition moves them after this bar
+        stop = stop_level(account, rules, sign_of(account.quantity))
+        fixed, target = account.stop, account.target
     if working != 0 and account.quantity * working >= 0.0 and account.exit_reason == NO_REASON:
         before = account.quantity
         if account.entry_kind == MARKET:
@@ -246,58 +316,73 @@ def step(
                 else stop_price(working, level, opening, bar[1], bar[2])
             )
             if at == at:
-                opened = enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
+                filled = enter(account, rules, charges, levies, fills, bar, band_low, band_high, index, day,
                                at, not rests, room)  # fmt: skip
                 at_open = working * (opening - level) < 0.0 if rests else working * (opening - level) >= 0.0
-                opened_by_limit = opened and rests and not at_open
-                opened_by_stop = opened and not rests and not at_open
+                opened_by_limit = filled and rests and not at_open
+                opened_by_stop = filled and not rests and not at_open
+        opened = rules.as_live == 1 and before == 0.0 and account.quantity != 0.0
         room = rest_of(room, abs(account.quantity - before))
         if before != 0.0:  # an addition: the position was exposed to the whole bar
             opened_by_limit = opened_by_stop = False
         if account.entry_side != 0 and closes:
-            account.entry_age += 1
-            if rules.entry_valid > 0 and account.entry_age >= rules.entry_valid:
-                account.entry_side = 0
-                account.entry_left = nan
+            age_entry(account, rules)
     if account.quantity == 0.0:
         return
     side = sign_of(account.quantity)
     favourable = bar[1] if side > 0 else bar[2]
-    if account.exit_reason == NO_REASON and (rules.entry_bar == 1 or account.entry_index < index):
-        stop = stop_level(account, rules, side)
+    guarded = rules.entry_bar == 1 or account.entry_index < index
+    if guarded and not opened and account.exit_reason == NO_REASON:
+        if rules.as_live == 0:
+            stop = stop_level(account, rules, side)
+            fixed, target = account.stop, account.target
         # from this price on the position was exposed; a level that it had passed already cannot give its own price
         since = level if opened_by_limit or opened_by_stop else opening
         stopped_at = stop_price(-side, stop, since, bar[1], bar[2])
         # after a limit entry the bar's best price may lie before the entry: it earns no target
         reached_at = nan
         if not opened_by_limit:
-            reached_at = limit_price(-side, account.target, since, bar[1], bar[2], rules.limit_touch)
+            reached_at = limit_price(-side, target, since, bar[1], bar[2], rules.limit_touch)
         if stopped_at == stopped_at and not (reached_at == reached_at and rules.target_first == 1):
             leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
-                  stopped_at, True, BY_STOP if stop == account.stop else BY_TRAIL, room)  # fmt: skip
+                  stopped_at, True, BY_STOP if stop == fixed else BY_TRAIL, room)  # fmt: skip
         elif reached_at == reached_at:
             leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
                   reached_at, False, BY_TARGET, room)  # fmt: skip
             if stopped_at == stopped_at and account.quantity != 0.0:
                 # the target came first and the bar's volume did not hold all of it: the stop has the rest
-                account.exit_reason = BY_STOP if stop == account.stop else BY_TRAIL
+                account.exit_reason = BY_STOP if stop == fixed else BY_TRAIL
     if account.quantity == 0.0:
         return
     best = bar[3] if opened_by_limit else favourable
-    if side * (best - account.peak) > 0.0:
+    if not opened and side * (best - account.peak) > 0.0:
         account.peak = best
     if account.exit_reason == NO_REASON and closes:
-        # the exit comes at bar entry + time_exit: at its open, or at its close when fills are there
-        if rules.time_exit > 0 and index - account.entry_index + 1 - rules.same_close >= rules.time_exit:
-            account.exit_reason = BY_TIME
-        if equity_at(account, rules, bar[3]) <= 0.0:
-            account.exit_reason = BY_MARGIN
+        note_close(account, rules, index, bar[3])
+
+
+@part
+def size_entry(
+    account: AccountRecord, rules: RulesRecord, charges: RecordArray, price: float, day: int
+) -> None:
+    """Size the working entry at the price that is known when it is decided; drop and count one of nothing.
+
+    What the strategy sized itself is cut to what equity covers.
+    """
+    own = account.entry_left
+    quantity = sized(account, rules, charges, account.entry_side, own, price, day)
+    if quantity > 0.0:  # not so where the price is not known (NaN)
+        account.entry_left = quantity
+        return
+    account.refused += 1
+    drop_entry(account)
 
 
 @part
 def decide(
     account: AccountRecord,
     rules: RulesRecord,
+    charges: RecordArray,
     code: int,
     limit: float,
     trigger: float,
@@ -305,13 +390,14 @@ def decide(
     target: float,
     atr: float,
     deviation: float,
+    close: float,
+    day: int,
 ) -> None:
-    """Turn what the strategy says at a close into working orders.  `code` is a sum of `Signal`s."""
+    """Turn what the strategy says at a `close` into working orders.  `code` is a sum of `Signal`s."""
     if (account.quantity > 0.0 and code & EXIT_LONG) or (account.quantity < 0.0 and code & EXIT_SHORT):
         account.exit_reason = BY_SIGNAL
     if (account.entry_side > 0 and code & EXIT_LONG) or (account.entry_side < 0 and code & EXIT_SHORT):
-        account.entry_side = 0
-        account.entry_left = nan
+        drop_entry(account)
     want = 0
     if code & ENTER_LONG and rules.allow_long == 1:
         want = 1
@@ -338,14 +424,16 @@ def decide(
     account.entry_price = nan
     if limit == limit:
         account.entry_kind = LIMIT
-        account.entry_price = limit
+        account.entry_price = on_tick(rules.tick, want, limit)
     elif trigger == trigger:
         account.entry_kind = 2
-        account.entry_price = trigger
+        account.entry_price = on_tick(rules.tick, want, trigger)
     account.entry_stop = stop
     account.entry_target = target
     account.entry_atr = atr
     account.entry_deviation = deviation
+    if rules.as_live == 1:
+        size_entry(account, rules, charges, close, day)
 
 
 @part

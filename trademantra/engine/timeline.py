@@ -64,6 +64,12 @@ class Timeline:
             )  # an entry at the last close would wait for tomorrow
         return replace(self, allowed=allowed)
 
+    def silent_before(self, first: int) -> "Timeline":
+        """Nothing is let in, or said, at the closes of bars before `first`: they warm up."""
+        allowed = self.allowed.copy() if len(self.allowed) else np.full(len(self), _ALL, np.int8)
+        allowed[:first] = 0
+        return replace(self, allowed=allowed)
+
 
 def by_sessions(ts: Int64Array, spans: Sequence[Span], zone_offset_ns: int = IST_OFFSET_NS) -> Timeline:
     """Timeline of bars that start at `ts` (n,) in given sessions.

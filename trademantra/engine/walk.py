@@ -251,10 +251,11 @@ def walk_tile(
         if code & ~SQUARE_OFF:
             k = i - start
             if levels.shape[1] > 1:
-                decide(account, rules, code, levels[0, k], levels[1, k], levels[2, k], levels[3, k],
-                       atr[k], deviation[k])  # fmt: skip
+                decide(account, rules, charges, code, levels[0, k], levels[1, k], levels[2, k], levels[3, k],
+                       atr[k], deviation[k], closes[i], days[i])  # fmt: skip
             else:
-                decide(account, rules, code, nan, nan, nan, nan, atr[k], deviation[k])
+                decide(account, rules, charges, code, nan, nan, nan, nan, atr[k], deviation[k], closes[i],
+                       days[i])  # fmt: skip
         if rules.same_close == 1:
             settle_at_close(account, rules, charges, levies, fills, trades, bar, low, high, i, days[i])
         if score:

@@ -12,7 +12,7 @@ from trademantra.engine.event_run import run_events
 from trademantra.engine.events import Context, EventStrategy
 from trademantra.engine.grid import scale_of
 from trademantra.engine.indicators.declare import matrix_of
-from trademantra.engine.portfolio import Portfolio
+from trademantra.engine.pool import Pool
 from trademantra.engine.timeline import Timeline
 from trademantra.engine.validation.probes import Difference, Future, otherwise
 
@@ -116,7 +116,7 @@ class EventProbe:
 class _Recorder(Context):
     """A context that writes down what is asked of it, and does it."""
 
-    def __init__(self, portfolio: Portfolio, calls: list[_Call]) -> None:
+    def __init__(self, portfolio: Pool, calls: list[_Call]) -> None:
         super().__init__(portfolio)
         self._calls = calls
         self.when = _When.BEFORE_NEXT
@@ -145,7 +145,7 @@ class _Recorder(Context):
 
     def _note(self, verb: str, symbol: str, **numbers: float | None) -> None:
         books = self._portfolio.books
-        known = max((int(book.bars.ts[book.i]) for book in books if book.i >= 0), default=-1)
+        known = max((int(book.past().ts[-1]) for book in books if book.i >= 0), default=-1)
         given = [f"{name} {number:.12g}" for name, number in numbers.items() if number is not None]
         name = symbol or (self._portfolio.only.symbol if self._portfolio.only else "")
         self._calls.append(_Call(known, self.when, " ".join([verb, name, *given]).strip()))
