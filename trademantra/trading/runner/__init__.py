@@ -1,0 +1,1 @@
+"""Strategies in processes of their own: specified, started, asked, supervised, restored (docs/runner.md)."""
