@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from trademantra.core.errors import InvalidValueError, NotFoundError, TradeMantraError
 from trademantra.kit.lease import LeaseLostError
@@ -90,7 +91,7 @@ class Doer:
         run.placed(place.name)
 
     def _not_taken(self, run: Running, action: Action, error: TradeMantraError, opens_ns: int | None) -> None:
-        """Exits are tried again, with growing pauses, for as long as they are asked for."""
+        """Exits are tried again, with growing pauses, for as long as they are asked for; entries a few times."""
         if isinstance(action, Cancel):
             return  # the next step asks again
         if isinstance(action, Change):
@@ -98,5 +99,10 @@ class Doer:
                 run.change_refused(action.order_id)
             return
         times = run.not_taken(action.name, self._timer.now_ns(), opens_ns)
-        if times == ENOUGH_REFUSALS and action.purpose is Purpose.EXIT:
-            self._call(run.intent_id(action.name), f"an exit is not taken: {error}")
+        if times < ENOUGH_REFUSALS:
+            return
+        if action.purpose is Purpose.ENTRY:
+            run.memory = replace(run.memory, dropped=True)
+        if times == ENOUGH_REFUSALS:
+            what = "an exit" if action.purpose is Purpose.EXIT else "an entry"
+            self._call(run.intent_id(action.name), f"{what} is not taken: {error}")

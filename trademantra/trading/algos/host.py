@@ -184,6 +184,11 @@ class AlgoBook:
             await asyncio.wait(self._acting)
             self._pump()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a step is due, or what one asked for is still being taken in."""
+        return bool(self._due or self._acting)
+
     # -- heard
 
     def _hear(self, heard: Heard) -> None:
@@ -256,7 +261,7 @@ class AlgoBook:
         if step.ended and not actions:
             self._finish(run, step.ended)
             return ()
-        if run.memory != run.stored and (actions or run.memory.leaving is not run.stored.leaving):
+        if run.memory != run.stored and (actions or _wish(run.memory) != _wish(run.stored)):
             self._write(remembered(run.spec, run.memory))
             run.stored = run.memory
         soonest = [
@@ -293,7 +298,7 @@ class AlgoBook:
         finally:
             run.busy = False
         self._wake_at(run, run.again_ns(self._parts.timer.now_ns()))
-        if errors and run.has_new_refusals():
+        if errors and (run.has_new_refusals() or _wish(run.memory) != _wish(run.stored)):
             self._step_soon(run)
 
     def _acted(self, task: "asyncio.Task[None]") -> None:
@@ -369,6 +374,10 @@ class AlgoBook:
 
     def _call(self, subject: str, reason: str) -> None:
         self._parts.bus.tell(PersonNeeded(self.account_id, subject, reason))
+
+
+def _wish(memory: Memory) -> tuple[Reason, bool]:
+    return memory.leaving, memory.dropped
 
 
 async def _after(timer: Timer, instant_ns: int) -> object:

@@ -4,6 +4,11 @@ from types import MappingProxyType
 
 from trademantra.core.errors import BadInputError, InvalidValueError
 from trademantra.trading.algos.bracket import BracketSpec, GuardSpec
+from trademantra.trading.algos.chase import ChaseSpec
+from trademantra.trading.algos.iceberg import IcebergSpec
+from trademantra.trading.algos.legs import LegsSpec
+from trademantra.trading.algos.participation import ParticipationSpec
+from trademantra.trading.algos.schedule import ScheduleSpec
 from trademantra.trading.algos.spec_json import from_json
 from trademantra.trading.algos.view import AlgoSpec
 
@@ -11,6 +16,11 @@ KINDS: MappingProxyType[str, type[AlgoSpec]] = MappingProxyType(
     {
         "bracket": BracketSpec,
         "guard": GuardSpec,
+        "iceberg": IcebergSpec,
+        "schedule": ScheduleSpec,
+        "participation": ParticipationSpec,
+        "chase": ChaseSpec,
+        "legs": LegsSpec,
     }
 )
 _NAMES = MappingProxyType({kind: name for name, kind in KINDS.items()})

@@ -89,6 +89,37 @@ def leave(way: Way, memory: Memory, view: View, held: Decimal) -> Step:
     return Step(memory, tuple(shared.actions), shared.wake_ns, person=person)
 
 
+@dataclass(frozen=True, slots=True)
+class MarketExit:
+    """A new exit, or when to try it again; `person`: the broker goes on rejecting it."""
+
+    actions: Sequence[Action] = ()
+    wake_ns: int | None = None
+    person: str = ""
+
+
+def exit_at_market(
+    view: View, name: str, instrument: Instrument, product: Product, side: Side, quantity: Decimal
+) -> MarketExit:
+    """The next child `name`, at market; after a rejection with a growing pause."""
+    placed = view.numbered(name)
+    rejected = rejected_in_a_row(placed)
+    if rejected:
+        pause_ns = min(2**rejected * NANOSECONDS_PER_SECOND, _LONGEST_PAUSE_NS)
+        due_ns = max(child.since_ns for child in placed[-1]) + pause_ns
+        if view.now_ns < due_ns:
+            return MarketExit(wake_ns=due_ns)
+    place = Place(
+        name=numbered(name, len(placed)), instrument=instrument, product=product, side=side, quantity=quantity,
+        purpose=Purpose.EXIT,
+    )  # fmt: skip
+    if rejected < ENOUGH_REJECTIONS:
+        return MarketExit((place,))
+    return MarketExit(
+        (place,), person=f"exits of {instrument.key} are rejected: {placed[-1][-1].order.reason}"
+    )
+
+
 def _leaves(way: Way, name: str, child: Child) -> bool:
     """Whether an order closes at market already."""
     order = child.order
@@ -133,23 +164,11 @@ def _changed(view: View, child: Child, change: OrderChange) -> Sequence[Action]:
 
 
 def _exit_for_the_rest(way: Way, view: View, shared: _Shared) -> str:
-    placed = view.numbered(EXIT)
-    rejected = rejected_in_a_row(placed)
-    if rejected:
-        pause_ns = min(2**rejected * NANOSECONDS_PER_SECOND, _LONGEST_PAUSE_NS)
-        due_ns = max(child.since_ns for child in placed[-1]) + pause_ns
-        if view.now_ns < due_ns:
-            shared.wake_ns = min(due_ns, shared.wake_ns or due_ns)
-            return ""
-    shared.actions.append(
-        Place(
-            name=numbered(EXIT, len(placed)), instrument=way.instrument, product=way.product, side=way.side,
-            quantity=shared.left, purpose=Purpose.EXIT,
-        )
-    )  # fmt: skip
-    if rejected < ENOUGH_REJECTIONS:
-        return ""
-    return f"exits of {way.instrument.key} are rejected: {placed[-1][-1].order.reason}"
+    exit_ = exit_at_market(view, EXIT, way.instrument, way.product, way.side, shared.left)
+    shared.actions += exit_.actions
+    if exit_.wake_ns is not None:
+        shared.wake_ns = min(exit_.wake_ns, shared.wake_ns or exit_.wake_ns)
+    return exit_.person
 
 
 def _is_behind(way: Way, view: View, child: Child) -> bool:

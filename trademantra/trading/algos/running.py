@@ -49,7 +49,8 @@ class Running:
     def view(self, book: OrderBook, prices: dict[str, Price], now_ns: int, *, continuous: bool) -> View:
         children = {
             child: [
-                Child(managed.order, managed.updated_ns) for managed in book.of_intent(self.intent_id(child))
+                Child(managed.order, managed.updated_ns, managed.created_ns)
+                for managed in book.of_intent(self.intent_id(child))
             ]
             for child in self.children
         }

@@ -42,10 +42,11 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """One order of an algorithm as it stands; `since_ns`: when anything of it changed last."""
+    """One order of an algorithm as it stands; `since_ns`: when anything of it changed last; `made_ns`: when it was made."""
 
     order: Order
     since_ns: int
+    made_ns: int = 0
 
     @property
     def left(self) -> Decimal:
@@ -103,7 +104,7 @@ class Memory:
     `leaving`: why the position is to be left at market (NONE: it is not).  `dropped`: the entry is to be cancelled.
     `from_ns`, `peak`: time and price of the first fill, and the best price since.  `basis`: the entered quantity that
     the levels were last made for.  `volume`: units that traded in the market since the beginning.  `moves`: how often
-    an order followed the market.  `gone_told`: the owner knows that the rest of the entry will not fill.
+    an order followed the market.  `gone_told`: the owner knows that the rest of the entry will not fill.  `why` it was dropped.
     """
 
     leaving: Reason = Reason.NONE
@@ -114,6 +115,7 @@ class Memory:
     volume: float = 0.0
     moves: int = 0
     gone_told: bool = False
+    why: str = ""
     restored: bool = field(default=False, compare=False)
 
 
@@ -215,6 +217,22 @@ class AlgoSpec(Protocol):
     def reason(self, memory: Memory, view: View, child: str, order: Order) -> Reason:
         """Why a fill of `order`, one of this child's, happened."""
         ...
+
+
+def takes_what_is_there(child: Child, price: Price | None) -> bool:
+    """Whether an order is at market, or its limit lies beyond the best price of the other side.
+
+    Brokers that take no market orders show them as limits, by the protection that the order policy gave them.
+    """
+    limit = child.order.price
+    if limit is None:
+        return True
+    if price is None:
+        return False
+    buys = child.order.side is Side.BUY
+    other = price.ask if buys else price.bid
+    reached = other if other > 0.0 else price.last
+    return float(limit) > reached if buys else float(limit) < reached
 
 
 def numbered(name: str, number: int) -> str:
