@@ -172,7 +172,7 @@ def test_what_is_not_the_desks_is_refused_and_more_than_ordered_is_marked():
         book.hear_order(replace(told(OrderStatus.OPEN), broker_order_id="b9", tag="other"), 3)
     with pytest.raises(InvalidValueError, match="no order of the desk"):
         book.hear_trade(replace(trade(1, 5, Decimal(100)), broker_order_id="b9"), 3)
-    book.hear_order(told(OrderStatus.FILLED, 120, Decimal(100), quantity=120), 4)
+    book.hear_order(told(OrderStatus.FILLED, 120, Decimal(100)), 4)
     assert book["o1"].overfilled
     assert book.net(TCS, Product.MIS) == 120
 
@@ -192,3 +192,40 @@ def test_terms_are_read_back_as_they_were(instrument, kind):
         trigger_price=Decimal("101.10") if kind.has_trigger else None, validity=Validity.IOC,
     )  # fmt: skip
     assert order_from_json("o1", terms_to_json(order)) == order
+
+
+def grown(status, filled=0, average=None):
+    """The order of 100 as the broker shows it after it was changed to 150."""
+    return told(status, filled, average, quantity=150)
+
+
+def test_an_order_that_grows_is_not_filled_by_what_it_had_before():
+    """The change came through and 100 filled before anybody heard of it: 50 are still at work."""
+    book = book_with()
+    book.hear_order(told(OrderStatus.OPEN), 3)
+    book.changing("o1", OrderStatus.MODIFYING, 4)
+    book.hear_trade(trade(1, 100, Decimal(101)), 5)
+    assert book["o1"].order.status is OrderStatus.MODIFYING
+    book.hear_order(grown(OrderStatus.PARTLY_FILLED, 100, Decimal(101)), 6)
+    assert (book["o1"].order.status, book["o1"].order.open_quantity) == (OrderStatus.PARTLY_FILLED, 50)
+    book.hear_order(grown(OrderStatus.FILLED, 150, Decimal(101)), 7)
+    assert book["o1"].order.status is OrderStatus.FILLED
+    assert not book["o1"].overfilled
+
+
+def test_a_change_that_nobody_answered_shows_in_the_row_that_ends_the_order():
+    """After a restart the desk knows of no change; the last word of the broker has the new terms and the fill."""
+    book = book_with()
+    book.hear_order(told(OrderStatus.OPEN), 3)
+    book.hear_order(grown(OrderStatus.FILLED, 150, Decimal(101)), 4)
+    assert (book["o1"].order.status, book["o1"].order.quantity) == (OrderStatus.FILLED, 150)
+    assert not book["o1"].overfilled
+
+
+def test_a_refused_change_of_an_order_that_filled_meanwhile_leaves_it_filled():
+    book = book_with()
+    book.hear_order(told(OrderStatus.OPEN), 3)
+    book.changing("o1", OrderStatus.MODIFYING, 4)
+    book.hear_trade(trade(1, 100, Decimal(101)), 5)
+    book.unchanged("o1", 6)
+    assert book["o1"].order.status is OrderStatus.FILLED

@@ -252,13 +252,13 @@ class OrderBook:
         changes = Changes()
         before = managed.order
         self._name(managed, told.broker_order_id)
+        self._adopt_terms(managed, told)  # first: what fills ends an order only by the quantity that holds
         self._book(
             managed,
             managed.fills.hear_totals(told.filled_quantity, told.average_price, now_ns),
             now_ns,
             changes,
         )
-        self._adopt_terms(managed, told)
         self._follow(managed, told, now_ns)
         if managed.order != before:
             managed.updated_ns = now_ns
@@ -314,12 +314,12 @@ class OrderBook:
         Another order type is believed only while a change is under way: brokers show protected market orders as limits.
         """
         order = managed.order
-        if order.status.is_final or (
-            told.order_type is not order.order_type and order.status is not _S.MODIFYING
-        ):
+        if told.order_type is not order.order_type and order.status is not _S.MODIFYING:
             return
+        quantity = None if order.status.is_final else told.quantity  # what ended has no more to fill
+        kind = order.order_type if order.status.is_final else told.order_type
         with suppress(InvalidValueError):  # terms that contradict each other are no terms
-            managed.order = _with_terms(order, told.order_type, told.quantity, told.price, told.trigger_price)
+            managed.order = _with_terms(order, kind, quantity, told.price, told.trigger_price)
 
     def _follow(self, managed: ManagedOrder, told: BrokerOrder, now_ns: int) -> None:
         """Go to the state that the broker tells, where that is a step forward."""
@@ -393,12 +393,17 @@ def _with_terms(
 
 
 def _after_fill(order: Order) -> Order:
-    """The state that follows from what is filled; a change or a cancel under way stays so until all is filled."""
+    """The state that follows from what is filled; a change or a cancel under way stays so until all is filled.
+
+    Of an order whose change is under way nobody knows what all is: its answer, or the broker's book, says.
+    """
+    if order.status is _S.MODIFYING:
+        return order
     if order.filled_quantity == order.quantity:
         if order.status in (_S.JOURNALED, _S.CREATED):
             raise IllegalTransitionError(f"order {order.order_id} filled before it was sent")
         return order.with_status(_S.FILLED)
-    if order.status in (_S.MODIFYING, _S.CANCELLING):
+    if order.status is _S.CANCELLING:
         return order
     return order.with_status(_S.PARTLY_FILLED)
 
