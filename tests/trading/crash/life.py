@@ -32,7 +32,7 @@ from trademantra.trading.desk_events import PersonNeeded
 from trademantra.trading.desk_parts import DeskParts
 from trademantra.trading.intents import OrderIntent, Purpose
 from trademantra.trading.order_store import OrderStore
-from trademantra.trading.orders import OrderBook
+from trademantra.trading.orders import OrderBook, PositionKey
 from trademantra.trading.policy import OrderPolicy
 from trademantra.trading.risk.gate import RiskGate
 from trademantra.trading.risk.kill import KillSwitch
@@ -41,7 +41,7 @@ from trademantra.trading.risk.road import RiskRoad
 from trademantra.trading.risk.state import RiskState
 
 CHARGE = Decimal("1.25")
-LIMITS = {"instrument": {"max_position_quantity": 300}, "account": {"max_orders_per_second": 9}}
+LIMITS = {"instrument": {"max_position_quantity": 3_000}, "account": {"max_orders_per_second": 9}}
 _INSTRUMENTS = {"share": SHARE, "contract": CONTRACT}
 _SETTLING_SECONDS = 400
 
@@ -172,8 +172,9 @@ class Life:
         instrument = _INSTRUMENTS[name]
         kind = chance.choice((OrderType.MARKET, OrderType.LIMIT, OrderType.LIMIT, OrderType.SL))
         side, purpose = chance.choice(tuple(Side)), Purpose.ENTRY
-        held = desk.book.net(instrument, _product(name))
-        if held and chance.random() < 0.3:
+        strategy = chance.choice(("s1", "s2"))
+        held = desk.book.held(PositionKey(strategy, instrument.key, _product(name)))
+        if held and chance.random() < 0.4:
             side, purpose = (Side.SELL if held > 0 else Side.BUY), Purpose.EXIT
         middle, tick = (100, Decimal("0.05")) if name == "share" else (1000, Decimal("0.10"))
         price = middle + chance.randint(-30, 30) * tick
@@ -187,7 +188,7 @@ class Life:
             "price": str(price) if kind.has_limit else None,
             "trigger": str(trigger) if kind.has_trigger else None,
             "purpose": purpose.value,
-            "strategy": chance.choice(("s1", "s2")),
+            "strategy": strategy,
         }
 
     async def submit(self, desk: AccountDesk, words: Mapping[str, object]) -> None:
