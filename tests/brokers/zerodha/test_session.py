@@ -72,3 +72,56 @@ def test_a_stored_session_of_another_version_is_no_session(tmp_path: Path) -> No
         box.put("s", Secret(rubbish))
         session = Session("s", box, ManualClock(MORNING), lambda state, reason: None)
         assert session.state is SessionState.LOGGED_OUT
+
+
+def other(folder: Path, clock: ManualClock) -> Session:
+    """The same account in another process."""
+    return Session("s", box_in(folder), clock, lambda state, reason: None)
+
+
+def log_in(session: Session, token: str) -> None:
+    session.start()
+    session.accept("AB1234", Secret(token))
+
+
+def test_a_login_of_another_process_is_found_after_the_own_one_ended(tmp_path: Path) -> None:
+    clock, told = ManualClock(MORNING), []
+    desk = Session("s", box_in(tmp_path), clock, lambda state, reason: told.append((state, reason)))
+    assert desk.state is SessionState.LOGGED_OUT
+    log_in(other(tmp_path, clock), "token1")
+    assert desk.state is SessionState.ACTIVE  # found without a restart
+    assert told == [(SessionState.ACTIVE, "logged in as AB1234 by another program")]
+    clock.advance_to(MORNING + 24 * 3_600 * 10**9)
+    log_in(other(tmp_path, clock), "token2")  # before the desk has noticed that its own day ended
+    assert desk.state is SessionState.ACTIVE
+    assert desk.login().token.reveal() == "token2"
+    assert [state for state, _ in told] == [SessionState.ACTIVE, SessionState.EXPIRED, SessionState.ACTIVE]
+    assert other(tmp_path, clock).state is SessionState.ACTIVE  # nobody removed it from the box
+
+
+def test_a_login_of_another_process_ends_the_own_one_and_follows_it(tmp_path: Path) -> None:
+    clock = ManualClock(MORNING)
+    desk = other(tmp_path, clock)
+    log_in(desk, "token1")
+    log_in(other(tmp_path, clock), "token2")  # Kite ends token1 with that
+    assert desk.login().token.reveal() == "token1"
+    desk.refused(desk.login().number, "token is invalid")
+    assert desk.login().token.reveal() == "token2"
+    desk.refused(1, "late")
+    assert desk.state is SessionState.ACTIVE
+    desk.refused(desk.login().number, "token is invalid")  # and that one is over too
+    assert desk.state is SessionState.EXPIRED
+    assert "s" not in box_in(tmp_path).names()
+
+
+def test_what_is_over_is_not_found_again(tmp_path: Path) -> None:
+    clock, box = ManualClock(MORNING), box_in(tmp_path)
+    desk = other(tmp_path, clock)
+    log_in(desk, "token1")
+    kept = box.get("s")
+    assert kept is not None
+    desk.refused(desk.login().number, "token is invalid")
+    box.put("s", kept)  # an old copy of the box
+    assert desk.state is SessionState.EXPIRED
+    box.path.write_bytes(b"rubbish")
+    assert desk.state is SessionState.EXPIRED

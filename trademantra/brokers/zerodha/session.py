@@ -5,14 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from types import MappingProxyType
 
 from trademantra.brokers.errors import SessionExpiredError
 from trademantra.brokers.events import SessionState
 from trademantra.brokers.zerodha.manifest import TOKEN_DIES
-from trademantra.core.errors import IllegalTransitionError, InvalidValueError
+from trademantra.core.errors import BadInputError, IllegalTransitionError, InvalidValueError
 from trademantra.core.time import IST, Clock, datetime_of, ns_of
-from trademantra.kit.secrets import Secret, SecretsBox
+from trademantra.kit.secrets import Secret, SecretsBox, SecretsLockedError
 
 
 class SessionStep(StrEnum):
@@ -77,10 +78,12 @@ class Login:
 class Session:
     """The login of one account.  `tell` hears each change of state once.
 
-    The token lives here and in the secrets box; a program that starts again on the same day finds it there.
+    The token lives here and in the secrets box; a program that starts again on the same day finds it there.  So does
+    one that runs: while its own login is over it looks whether another process (`tm account login`) put a new one into
+    the box, and it never removes a login that is not its own.
     """
 
-    __slots__ = ("_box", "_clock", "_hidden", "_login", "_name", "_number", "_state", "_tell")
+    __slots__ = ("_box", "_box_seen", "_clock", "_hidden", "_login", "_name", "_number", "_state", "_tell")
 
     def __init__(
         self, name: str, box: SecretsBox, clock: Clock, tell: Callable[[SessionState, str], None]
@@ -93,13 +96,16 @@ class Session:
         self._number = 0
         self._state = SessionState.LOGGED_OUT
         self._login: Login | None = None
+        self._box_seen = _signature(box.path)
         self._restore()
 
     @property
     def state(self) -> SessionState:
-        """The state now; a login whose day has ended is found expired here."""
+        """The state now: a login whose day has ended is found expired here, and one of another process is found."""
         if self._login is not None and self._clock.now_ns() >= self._login.ends_ns:
             self._end(SessionStep.DAY_ENDED)
+        if self._login is None and self._state is not SessionState.LOGGING_IN:
+            self._look_into_box()
         return self._state
 
     @property
@@ -124,6 +130,7 @@ class Session:
         now = self._clock.now_ns()
         stored = {"access_token": token.reveal(), "user_id": user_id, "login_ns": now}
         self._box.put(self._name, Secret(json.dumps(stored)))
+        self._box_seen = _signature(self._box.path)
         self._take(user_id, token, now)
         self._step(SessionStep.ACCEPTED, f"logged in as {user_id}")
 
@@ -153,31 +160,46 @@ class Session:
         self._login = Login(self._number, user_id, token, ends_after(login_ns))
 
     def _restore(self) -> None:
-        stored = self._box.get(self._name)
+        stored = _stored(self._box.get(self._name))
         if stored is None:
             return
-        try:
-            fields = json.loads(stored.reveal())
-            user_id, token, login_ns = (
-                str(fields["user_id"]),
-                Secret(fields["access_token"]),
-                int(fields["login_ns"]),
-            )
-        except (ValueError, KeyError, TypeError, InvalidValueError):  # of another version of this program
-            return
-        self._take(user_id, token, login_ns)
+        self._take(stored.user_id, stored.token, stored.login_ns)
         self._state = SessionState.ACTIVE
-        if self._clock.now_ns() >= ends_after(login_ns):
+        if self._clock.now_ns() >= ends_after(stored.login_ns):
             self._forget()
             self._state = SessionState.EXPIRED
+
+    def _look_into_box(self) -> None:
+        """Take a login that another process made.  The file is read when it changed; one `stat` while it did not."""
+        seen = _signature(self._box.path)
+        if seen == self._box_seen:
+            return
+        self._box_seen = seen
+        try:
+            stored = _stored(self._box.get(self._name))
+        except (SecretsLockedError, BadInputError, OSError):
+            return  # a box that does not open holds no login for us; whoever logs in is told why
+        if stored is None or self._clock.now_ns() >= ends_after(stored.login_ns):
+            return
+        if any(stored.token.reveal() == known.reveal() for known in self._hidden):
+            return  # one that was ours, and is over
+        self._take(stored.user_id, stored.token, stored.login_ns)
+        self._step(SessionStep.ACCEPTED, f"logged in as {stored.user_id} by another program")
 
     def _end(self, step: SessionStep, reason: str = "") -> None:
         self._forget()
         self._step(step, reason)
 
     def _forget(self) -> None:
-        self._login = None
-        self._box.remove(self._name)
+        own, self._login = self._login, None
+        stored = _stored(self._box.get(self._name))
+        if own is None or stored is None:
+            return
+        if stored.token.reveal() == own.token.reveal():
+            self._box.remove(self._name)
+            self._box_seen = _signature(self._box.path)
+        else:
+            self._box_seen = None  # another program logged in meanwhile: its login is looked at next
 
     def _step(self, step: SessionStep, reason: str = "") -> None:
         following = TRANSITIONS.get((self._state, step))
@@ -187,3 +209,32 @@ class Session:
         self._state = following
         if changed:
             self._tell(following, self.without_secrets(reason) or step.value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A login in the box."""
+
+    user_id: str
+    token: Secret
+    login_ns: int
+
+
+def _stored(secret: Secret | None) -> _Stored | None:
+    """None where there is none, or one of another version of this program."""
+    if secret is None:
+        return None
+    try:
+        fields = json.loads(secret.reveal())
+        return _Stored(str(fields["user_id"]), Secret(fields["access_token"]), int(fields["login_ns"]))
+    except (ValueError, KeyError, TypeError, InvalidValueError):
+        return None
+
+
+def _signature(path: Path) -> tuple[int, int] | None:
+    """What changes when the box is written; None while there is none."""
+    try:
+        seen = path.stat()
+    except FileNotFoundError:
+        return None
+    return seen.st_ino, seen.st_mtime_ns
