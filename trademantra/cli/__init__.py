@@ -9,11 +9,13 @@ import typer
 
 from trademantra import __version__
 from trademantra.cli import (
+    account,
     backtest,
     charges,
     check,
     data,
     delete,
+    desk,
     instruments,
     library,
     main_job,
@@ -58,7 +60,7 @@ def root(
 
 for area in (
     main_job, backtest, sweep, optimise, walkforward, montecarlo, check, library, data, sample, delete, instruments, sessions,
-    charges, sandbox,
+    charges, sandbox, account, desk,
 ):  # fmt: skip
     area.register(app)
 

@@ -101,7 +101,7 @@ def test_broker_mode_and_user_are_for_ever(url):
                 await session.execute(text(f"UPDATE desk_account SET {change} WHERE account_id = 'z1'"))
         copied = (
             "INSERT INTO desk_account SELECT 'n', user_id, title, broker, 'demo', data_source, settings, limits,"
-            " outside_hours, rest_target, created_ns, closed_ns FROM desk_account WHERE account_id = 'z1'"
+            " outside_hours, rest_target, go_live, created_ns, closed_ns FROM desk_account WHERE account_id = 'z1'"
         )
         async with refused(IntegrityError, "ck_desk_account_mode"), database.writing() as session:
             await session.execute(text(copied))

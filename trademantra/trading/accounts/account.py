@@ -11,6 +11,7 @@ from trademantra.trading.accounts.settings import (
     PaperAccountSettings,
     ZerodhaAccountSettings,
 )
+from trademantra.trading.go_live import GoLiveThresholds
 from trademantra.trading.policy import OutsideHours
 from trademantra.trading.risk.limits import RiskLimits
 
@@ -28,7 +29,8 @@ class Account:
     """One account.  `account_id` is the name that its owner types; it, `user_id`, `broker` and `mode` never change.
 
     `data_source`: the account whose prices it sees, or `OWN`.  `rest_target`: whether targets rest at the broker beside
-    the stop, or are watched by the desk.  Times in ns UTC; `closed_ns` None: open.
+    the stop, or are watched by the desk.  `go_live`: what a paper record must reach before a strategy trades here live.
+    Times in ns UTC; `closed_ns` None: open.
     Errors: `InvalidValueError` for a contradiction.
     """
 
@@ -42,6 +44,7 @@ class Account:
     limits: RiskLimits = field(default_factory=RiskLimits)
     outside_hours: OutsideHours = OutsideHours.REFUSE
     rest_target: bool = True
+    go_live: GoLiveThresholds = field(default_factory=GoLiveThresholds)
     created_ns: int = 0
     closed_ns: int | None = None
 

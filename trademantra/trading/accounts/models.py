@@ -9,7 +9,7 @@ from trademantra.kit.tables import Table
 class AccountRow(Table):
     """One account.  A trigger of the database refuses to change `account_id`, `user_id`, `broker` and `mode`.
 
-    `settings` and `limits` are JSON (`accounts.settings`, `risk.limits_json`); no secret stands in them.
+    `settings`, `limits` and `go_live` are JSON (`accounts.settings`, `risk.limits_json`, `go_live`); no secret stands in them.
     `data_source`: the account whose prices it sees, or "own".  Times in ns UTC; `closed_ns` None: open.
     """
 
@@ -29,5 +29,6 @@ class AccountRow(Table):
     limits: Mapped[str] = mapped_column(Text)
     outside_hours: Mapped[str] = mapped_column(String(20))
     rest_target: Mapped[bool]
+    go_live: Mapped[str] = mapped_column(Text)
     created_ns: Mapped[int] = mapped_column(BigInteger)
     closed_ns: Mapped[int | None] = mapped_column(BigInteger)

@@ -158,13 +158,18 @@ _KINDS: Mapping[Broker, type[AccountSettings]] = MappingProxyType(
 
 
 def settings_to_json(settings: AccountSettings) -> str:
-    """What `settings_from_json` reads back equal; what has its default is left out."""
+    """What `settings_from_json` reads back equal."""
+    return json.dumps(plain_settings(settings))
+
+
+def plain_settings(settings: AccountSettings) -> dict[str, object]:
+    """Plain values by name; what has its default is left out."""
     plain: dict[str, object] = {}
     for each in fields(settings):
         value = getattr(settings, each.name)
         if value != each.default:
             plain[each.name] = str(value) if isinstance(value, Decimal | Enum) else value
-    return json.dumps(plain)
+    return plain
 
 
 def settings_from_json(broker: Broker, text: str) -> AccountSettings:
@@ -208,7 +213,7 @@ def _parsed(name: str, value: object, kind: type) -> object:
     if not isinstance(value, str | int | float | bool):
         raise InvalidValueError(f"{name} must be a single value, got {value!r}")
     if kind is bool:
-        return _flag(name, value)
+        return parse_flag(name, value)
     if kind is Decimal:
         return decimal_of(value, name)
     if kind is float:
@@ -228,7 +233,8 @@ def _parsed(name: str, value: object, kind: type) -> object:
     return value.strip()
 
 
-def _flag(name: str, value: object) -> bool:
+def parse_flag(name: str, value: object) -> bool:
+    """Yes or no from a flag or a word.  Errors: `InvalidValueError`."""
     words = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
     if isinstance(value, bool):
         return value

@@ -1,7 +1,8 @@
 """Accounts in the database."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import ClassVar
 
 from sqlalchemy import select
@@ -13,6 +14,7 @@ from trademantra.kit.database import Database
 from trademantra.trading.accounts.account import OWN, Account
 from trademantra.trading.accounts.models import AccountRow
 from trademantra.trading.accounts.settings import AccountMode, Broker, settings_from_json, settings_to_json
+from trademantra.trading.go_live import GoLiveThresholds
 from trademantra.trading.policy import OutsideHours
 from trademantra.trading.risk.limits_json import limits_from_json, limits_to_json
 
@@ -150,6 +152,7 @@ def _columns(account: Account) -> Mapping[str, object]:
         "limits": limits_to_json(account.limits),
         "outside_hours": account.outside_hours.value,
         "rest_target": account.rest_target,
+        "go_live": json.dumps(asdict(account.go_live)),
         "created_ns": account.created_ns,
         "closed_ns": account.closed_ns,
     }
@@ -168,6 +171,7 @@ def _account(row: AccountRow) -> Account:
         limits=limits_from_json(row.limits),
         outside_hours=OutsideHours(row.outside_hours),
         rest_target=row.rest_target,
+        go_live=GoLiveThresholds(**json.loads(row.go_live)),
         created_ns=row.created_ns,
         closed_ns=row.closed_ns,
     )

@@ -1,0 +1,113 @@
+"""`tm desk`: where the desk stands, the kill switch, and what is asked of a desk that runs."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trademantra.cli.places import AsJson, DatabaseOption, DataDirectory, with_database
+
+if TYPE_CHECKING:
+    from trademantra.kit.database import Database
+
+desk_app = typer.Typer(
+    name="desk",
+    help="The desk: status, positions, orders, kill switch, requests.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+_MOST_DONE_ORDERS = 50
+
+AccountOption = Annotated[
+    list[str] | None, typer.Option("--account", metavar="NAME", help="Only this account; may be repeated.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add `tm desk` with its commands to `app`; calling it again adds nothing twice."""
+    from trademantra.cli import desk_kill, desk_requests
+
+    desk_kill.register(desk_app)
+    desk_requests.register(desk_app)
+    if all(group.typer_instance is not desk_app for group in app.registered_groups):
+        app.add_typer(desk_app, rich_help_panel="Trading")
+
+
+@desk_app.command(
+    "status", epilog="Examples: [bold]tm desk status[/bold] · [bold]tm desk status --json[/bold]"
+)
+def status(as_json: AsJson = False, data_dir: DataDirectory = None, database: DatabaseOption = None) -> None:
+    """What is killed, which desks run, how each account stands, what ran last."""
+    from trademantra.cli import desk_kill, desk_views
+    from trademantra.data.home import chosen_home
+    from trademantra.kit.clock import SystemClock
+    from trademantra.trading.risk.kill import KillSwitch
+
+    home, now_ns = chosen_home(data_dir), SystemClock().now_ns()
+    kills = KillSwitch(home, now_ns).in_force()
+    if not as_json:
+        desk_kill.show_kills(kills)  # first, for it needs no database
+    found = with_database(home, database, desk_views.read_status)
+    if as_json:
+        desk_views.print_json(desk_views.status_json(found, kills, now_ns))
+    else:
+        desk_views.show_status(found, now_ns)
+
+
+@desk_app.command("positions", epilog="Example: [bold]tm desk positions --account asha[/bold]")
+def positions(
+    account: AccountOption = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also what is flat again.")] = False,
+    as_json: AsJson = False,
+    data_dir: DataDirectory = None,
+    database: DatabaseOption = None,
+) -> None:
+    """What the desk's strategies hold, at cost.  Positions made elsewhere in the same account are not the desk's."""
+    from trademantra.cli import desk_views
+    from trademantra.data.home import chosen_home
+    from trademantra.kit.clock import SystemClock
+    from trademantra.trading.control import books
+    from trademantra.trading.control.state import StateStore
+
+    async def work(opened_database: "Database") -> desk_views.Positions:
+        held = await books.positions(opened_database, account, flat=everything)
+        return desk_views.Positions(held, await StateStore(opened_database).states())
+
+    found = with_database(chosen_home(data_dir), database, work)
+    now_ns = SystemClock().now_ns()
+    if as_json:
+        desk_views.print_json([desk_views.position_json(each) for each in found.held])
+    else:
+        desk_views.show_positions(found, now_ns, everything=everything)
+
+
+@desk_app.command(
+    "orders",
+    epilog="Examples: [bold]tm desk orders[/bold] · [bold]tm desk orders --account asha --all[/bold]",
+)
+def orders(
+    account: AccountOption = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help=f"Also the last {_MOST_DONE_ORDERS} that are done.")
+    ] = False,
+    as_json: AsJson = False,
+    data_dir: DataDirectory = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Orders that still work; with --all also those that are done."""
+    from trademantra.cli import desk_views
+    from trademantra.data.home import chosen_home
+    from trademantra.kit.clock import SystemClock
+    from trademantra.trading.control import books
+    from trademantra.trading.control.state import StateStore
+
+    async def work(opened_database: "Database") -> desk_views.Orders:
+        found = await books.orders(opened_database, account, final=_MOST_DONE_ORDERS if everything else 0)
+        return desk_views.Orders(found, await StateStore(opened_database).states())
+
+    found = with_database(chosen_home(data_dir), database, work)
+    now_ns = SystemClock().now_ns()
+    if as_json:
+        desk_views.print_json([desk_views.order_json(each) for each in found.orders])
+    else:
+        desk_views.show_orders(found, now_ns, everything=everything)

@@ -1,0 +1,186 @@
+"""`tm desk reconcile`, `cancel-all`, `close-all`, `pause`, `resume`: asked of the desk that runs an account."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trademantra.cli.delete import is_person
+from trademantra.cli.places import AsJson, DatabaseOption, DataDirectory, opened
+from trademantra.core.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from trademantra.trading.control.requests import DeskAnswer, RequestKind
+
+_LEFT_ALONE = 1
+
+OneAccount = Annotated[
+    str | None, typer.Option("--account", metavar="NAME", help="The account; not needed when one desk runs.")
+]
+Timeout = Annotated[float, typer.Option(min=0.5, help="Seconds to wait for the desk's answer.")]
+StrategyOption = Annotated[
+    str | None, typer.Option("--strategy", metavar="ID", help="Only this one; default: all.")
+]
+
+
+def register(desk_app: typer.Typer) -> None:
+    """Add these commands to `tm desk`; calling it again adds nothing twice."""
+    known = {command.callback for command in desk_app.registered_commands}
+    for name, command, epilog in (
+        ("reconcile", reconcile, "Example: [bold]tm desk reconcile --account asha[/bold]"),
+        ("cancel-all", cancel_all, "Example: [bold]tm desk cancel-all --account asha[/bold]"),
+        ("close-all", close_all, "Example: [bold]tm desk close-all --account asha --yes[/bold]"),
+        ("pause", pause, "Example: [bold]tm desk pause --strategy orb[/bold]"),
+        ("resume", resume, "Example: [bold]tm desk resume --strategy orb[/bold]"),
+    ):
+        if command not in known:
+            desk_app.command(name, epilog=epilog)(command)
+
+
+def reconcile(
+    account: OneAccount = None,
+    timeout: Timeout = 30.0,
+    as_json: AsJson = False,
+    data_dir: DataDirectory = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Have the running desk read the broker's books now and settle every order whose state is not known."""
+    from trademantra.data.home import chosen_home
+    from trademantra.trading.control.requests import RequestKind
+
+    answer = _ask(chosen_home(data_dir), database, RequestKind.RECONCILE, account, timeout, {})
+    _say(answer, as_json=as_json)
+
+
+def cancel_all(
+    account: OneAccount = None,
+    timeout: Timeout = 30.0,
+    as_json: AsJson = False,
+    data_dir: DataDirectory = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Have the running desk cancel every working entry.  Protective orders stay."""
+    from trademantra.data.home import chosen_home
+    from trademantra.trading.control.requests import RequestKind
+
+    answer = _ask(chosen_home(data_dir), database, RequestKind.CANCEL_ALL, account, timeout, {})
+    _say(answer, as_json=as_json)
+
+
+def close_all(
+    account: OneAccount = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    timeout: Timeout = 30.0,
+    as_json: AsJson = False,
+    data_dir: DataDirectory = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Have the running desk close every position of its strategies at market.  Strategies go on; to stop them, kill."""
+    from trademantra.data.home import chosen_home
+    from trademantra.trading.control.requests import RequestKind
+
+    if not yes:
+        if not is_person():
+            raise InvalidValueError("nothing was closed: there is nobody to ask", hint="add --yes to close")
+        if not typer.confirm(f"Close all positions{f' of {account}' if account else ''} at market?"):
+            typer.echo("nothing was closed")
+            raise typer.Exit(_LEFT_ALONE)
+    answer = _ask(chosen_home(data_dir), database, RequestKind.CLOSE_ALL, account, timeout, {})
+    _say(answer, as_json=as_json)
+
+
+def pause(
+    account: OneAccount = None,
+    strategy: StrategyOption = None,
+    timeout: Timeout = 30.0,
+    as_json: AsJson = False,
+    data_dir: DataDirectory = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Have the running desk take no entries of a strategy, or of all, until `tm desk resume`.  Exits go on."""
+    from trademantra.data.home import chosen_home
+    from trademantra.trading.control.requests import RequestKind
+
+    arguments = {"strategy": strategy} if strategy else {}
+    _say(
+        _ask(chosen_home(data_dir), database, RequestKind.PAUSE, account, timeout, arguments), as_json=as_json
+    )
+
+
+def resume(
+    account: OneAccount = None,
+    strategy: StrategyOption = None,
+    timeout: Timeout = 30.0,
+    as_json: AsJson = False,
+    data_dir: DataDirectory = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Have the running desk take entries again."""
+    from trademantra.data.home import chosen_home
+    from trademantra.trading.control.requests import RequestKind
+
+    arguments = {"strategy": strategy} if strategy else {}
+    _say(
+        _ask(chosen_home(data_dir), database, RequestKind.RESUME, account, timeout, arguments),
+        as_json=as_json,
+    )
+
+
+def _ask(
+    home: Path,
+    database: str | None,
+    kind: "RequestKind",
+    account: str | None,
+    timeout: float,
+    arguments: dict[str, str],
+) -> "DeskAnswer":
+    """Ask the desk of an account.  Errors: `NoAnswerError` at once when none runs."""
+    from secrets import token_hex
+
+    from trademantra.core.time import NANOSECONDS_PER_SECOND
+    from trademantra.kit.clock import SystemClock
+    from trademantra.kit.timer import ClockTimer
+    from trademantra.trading.control.requests import DeskRequest, NoAnswerError, RequestStore
+    from trademantra.trading.control.state import StateStore
+
+    timer = ClockTimer(SystemClock())
+
+    async def work() -> "DeskAnswer":
+        async with opened(home, database) as opened_database:
+            now_ns = timer.now_ns()
+            states = await StateStore(opened_database).states()
+            running = [name for name, state in states.items() if state.is_fresh(now_ns)]
+            chosen = account or (running[0] if len(running) == 1 else None)
+            if chosen is None and running:
+                raise InvalidValueError(
+                    f"desks run for {', '.join(running)}", hint="name the account: --account NAME"
+                )
+            if chosen is None or chosen not in running:
+                whom = "no account" if chosen is None else f"account {chosen}"
+                seen = states.get(chosen or "")
+                last = "" if seen is None else f" ({seen.age_text(now_ns)})"
+                raise NoAnswerError(
+                    f"no desk runs for {whom}{last}" if chosen else "no desk runs",
+                    hint="tm paper and tm live start one; orders and positions are shown without",
+                )
+            request = DeskRequest(
+                request_id=token_hex(16),
+                account_id=chosen,
+                kind=kind,
+                asked_ns=now_ns,
+                expires_ns=now_ns + int(timeout * NANOSECONDS_PER_SECOND),
+                arguments=arguments,
+            )
+            return await RequestStore(opened_database).ask(request, timer)
+
+    return asyncio.run(work())
+
+
+def _say(answer: "DeskAnswer", *, as_json: bool) -> None:
+    from trademantra.cli import desk_views
+
+    if as_json:
+        desk_views.print_json({"done": answer.done, "text": answer.text, "facts": dict(answer.facts)})
+    else:
+        typer.echo(answer.text)
