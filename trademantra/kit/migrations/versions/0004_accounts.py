@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("limits", sa.Text(), nullable=False),
         sa.Column("outside_hours", sa.String(20), nullable=False),
         sa.Column("rest_target", sa.Boolean(), nullable=False),
+        sa.Column("go_live", sa.Text(), nullable=False),
         sa.Column("created_ns", sa.BigInteger(), nullable=False),
         sa.Column("closed_ns", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("account_id", name="pk_desk_account"),
