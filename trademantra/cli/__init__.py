@@ -21,6 +21,8 @@ from trademantra.cli import (
     main_job,
     montecarlo,
     optimise,
+    paper,
+    parity,
     sample,
     sandbox,
     sessions,
@@ -60,7 +62,7 @@ def root(
 
 for area in (
     main_job, backtest, sweep, optimise, walkforward, montecarlo, check, library, data, sample, delete, instruments, sessions,
-    charges, sandbox, account, desk,
+    charges, sandbox, account, desk, paper, parity,
 ):  # fmt: skip
     area.register(app)
 
