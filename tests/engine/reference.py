@@ -177,7 +177,7 @@ class ReferenceEngine:
         if bar.square_off:
             self.order = None
             if self.holding:
-                self.holding.leaving = Reason.SQUARE_OFF
+                self.want_out(self.holding, Reason.SQUARE_OFF)
         if self.holding:
             self.leave_at_open(bar)
         level = self.order.price if self.order else nan
@@ -265,7 +265,7 @@ class ReferenceEngine:
     def listen(self, say: Say, atr: float, deviation: float, bar: Bar) -> None:
         held, rules = self.holding, self.rules
         if held and say.code & EXIT_CODES[held.side]:
-            held.leaving = Reason.SIGNAL
+            self.want_out(held, Reason.SIGNAL)
         if self.order and say.code & EXIT_CODES[self.order.side]:
             self.order = None
         allowed = {1: rules.allow_long, -1: rules.allow_short}
@@ -277,7 +277,7 @@ class ReferenceEngine:
             self.refused += 1
             return  # the protection that was asked for has no distance yet
         if held and held.side != side:
-            held.leaving = Reason.SIGNAL
+            self.want_out(held, Reason.SIGNAL)
         elif held and held.leaving is Reason.NONE and held.entries >= rules.max_entries:
             return
         kind, price = "market", nan
@@ -291,6 +291,10 @@ class ReferenceEngine:
             self.order.left = self.lots(self.affordable(side, bar.close, quantity, bar.day))
             if self.order.left <= 0.0:
                 self.refuse()
+
+    def want_out(self, held: Holding, reason: Reason) -> None:
+        if not (self.rules.as_live and held.leaving):
+            held.leaving = reason
 
     def fill_at_close(self, bar: Bar) -> None:
         if self.holding and self.holding.leaving is not Reason.NONE:

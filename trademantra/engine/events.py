@@ -171,8 +171,7 @@ class Context:
         book = self._book(symbol)
         book.record["entry_side"] = 0
         if book.record["quantity"] != 0.0:
-            book.record["exit_reason"] = int(Reason.SIGNAL)
-            book.due = book.i + 1
+            self._portfolio.want_out(book, Reason.SIGNAL)
 
     def cancel(self, symbol: str = "") -> None:
         """Cancel a working entry."""
@@ -251,7 +250,7 @@ class Context:
             self._portfolio.refused += 1  # the protection that the rules ask for has no distance yet
             return
         if held * side < 0.0:
-            record["exit_reason"] = int(Reason.SIGNAL)
+            self._portfolio.want_out(book, Reason.SIGNAL)
         limit, trigger, stop, target = (
             _snapped(level, book.level_scale) for level in (limit, trigger, stop, target)
         )

@@ -11,7 +11,7 @@ from numba import types
 from trademantra.core.errors import InvalidValueError
 from trademantra.engine.account import execute, finish_trade, open_account
 from trademantra.engine.bars import Bars, Float64Array, Int8Array, Int64Array
-from trademantra.engine.charging import LEVY_COUNT, charge_of, no_charges
+from trademantra.engine.charging import LEVY_COUNT, no_charges
 from trademantra.engine.compile import CUBE, INDEX, INTEGERS, VECTOR, compiled, part
 from trademantra.engine.matching import slipped, whole_lots
 from trademantra.engine.parameters import Parameter, resolve
@@ -28,9 +28,9 @@ from trademantra.engine.records import (
     records,
 )
 from trademantra.engine.rules import TradingRules
-from trademantra.engine.sizing import OF_EQUITY, affordable_buy
+from trademantra.engine.sizing import affordable_buy
 from trademantra.engine.timeline import Timeline
-from trademantra.engine.weights import reweigh
+from trademantra.engine.weights import orders_of, worth_of
 from trademantra.markets.charges.numeric import CHARGE_RULE
 
 OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
@@ -177,106 +177,6 @@ def settle(
     return float(account.cash - before)
 
 
-@part
-def worth_of(rules: RulesRecord, accounts: RecordArray, last: Float64Array, cash: float) -> float:
-    """Cash and positions at their last closes."""
-    for j in range(len(accounts)):
-        if accounts[j].quantity != 0.0:
-            cash += accounts[j].quantity * rules.multiplier * last[j]
-    return cash
-
-
-@part
-def orders_of(
-    weigh: WeightKernel,
-    rules: RulesRecord,
-    charges: RecordArray,
-    accounts: RecordArray,
-    values: Float64Array,
-    i: int,
-    day: int,
-    parameters: Float64Array,
-    state: Float64Array,
-    last: Float64Array,
-    cash: float,
-    equity: float,
-    weights: Float64Array,
-    orders: Float64Array,
-    counts: Int64Array,
-) -> bool:
-    """The signed quantities that take each instrument to its weight at the close of bar `i`, from `equity` there.
-
-    False when a weight is not a number.  As live, purchases are cut here to the `cash` that sales at the closes leave.
-    """
-    m = len(weights)
-    factor = rules.size if rules.size_kind == OF_EQUITY else 1.0
-    for j in range(m):
-        weights[j] = 0.0
-    weigh(values, i, parameters, state, weights)
-    for j in range(m):
-        if not np.isfinite(weights[j]):
-            counts[3], counts[4] = i, j
-            return False
-        if weights[j] < 0.0 and rules.allow_short == 0:
-            weights[j] = 0.0
-            counts[2] += 1
-    counts[2] += reweigh(rules, values, i, weights)
-    for j in range(m):
-        weight = weights[j]
-        orders[j] = 0.0
-        if values[CLOSE, i, j] != values[CLOSE, i, j]:
-            continue  # no price: neither bought nor sold now
-        unit = last[j] * rules.multiplier
-        goal = whole_lots(rules.lot, abs(weight) * equity * factor / unit) * (1.0 if weight > 0.0 else -1.0)
-        orders[j] = goal - accounts[j].quantity
-        if abs(orders[j]) * unit <= 1e-9 * equity:
-            orders[j] = 0.0  # a rounding residue is no order
-    if rules.as_live == 1:
-        counts[2] += cut_purchases(rules, charges, accounts, last, cash, day, orders)
-    return True
-
-
-@part
-def cut_purchases(
-    rules: RulesRecord,
-    charges: RecordArray,
-    accounts: RecordArray,
-    last: Float64Array,
-    cash: float,
-    day: int,
-    orders: Float64Array,
-) -> int:
-    """Let every purchase be covered by the cash that is left at the last closes; the number of those that vanish."""
-    scratch = np.zeros(LEVY_COUNT)
-    worth = np.empty(len(orders))
-    for j in range(len(orders)):
-        worth[j] = orders[j] * last[j] if orders[j] != 0.0 else 0.0
-    refused = 0
-    for j in np.argsort(worth, kind="mergesort"):
-        if orders[j] == 0.0:
-            continue
-        unit = last[j] * rules.multiplier
-        side = 1 if orders[j] > 0.0 else -1
-        quantity = abs(orders[j])
-        if side > 0:
-            covers = min(quantity, max(0.0, -accounts[j].quantity))
-            free = cash - covers * unit
-            opens = whole_lots(
-                rules.lot, min(quantity - covers, affordable_buy(rules, charges, free, last[j], day, scratch))
-            )
-            if opens <= 0.0 and quantity > covers:
-                refused += 1
-            quantity = covers + max(0.0, opens)
-            orders[j] = quantity
-            if quantity == 0.0:
-                continue
-        value = quantity * unit
-        cash -= side * value + charge_of(
-            charges, scratch, side, value, quantity * rules.multiplier, day, False
-        )
-    return refused
-
-
 @compiled(
     types.void(
         types.FunctionType(WEIGHTS),
@@ -393,6 +293,21 @@ def run_panel(
                 curve[i] = worth_of(rules, accounts, last, cash)
 
 
+def check_panel(strategy: AllocationStrategy, m: int, rules: TradingRules) -> None:
+    """Errors: `InvalidValueError` for a number of instruments, or rules, that the strategy does not take."""
+    if m < strategy.least_instruments:
+        raise InvalidValueError(
+            f"strategy {strategy.name} needs at least {strategy.least_instruments} instruments, got {m}",
+            hint="give --symbol several times",
+        )
+    if m > strategy.most_instruments:
+        raise InvalidValueError(
+            f"strategy {strategy.name} takes at most {strategy.most_instruments} instruments, got {m}",
+            hint=f"choose {strategy.most_instruments} with --symbol",
+        )
+    _refuse_other_rules(strategy, rules)
+
+
 def _refuse_other_rules(strategy: AllocationStrategy, rules: TradingRules) -> None:
     """Weights say all that a portfolio holds; a rule that would be left out must not look as if it worked."""
     for name in ("stop", "target", "trail", "time_exit", "entry_valid", "participation"):
@@ -437,17 +352,7 @@ def run_allocation(
     Errors: `InvalidValueError` for too few instruments or bars, and for a weight that is not a number.
     """
     n, m = panel.values.shape[1:]
-    if m < strategy.least_instruments:
-        raise InvalidValueError(
-            f"strategy {strategy.name} needs at least {strategy.least_instruments} instruments, got {m}",
-            hint="give --symbol several times",
-        )
-    if m > strategy.most_instruments:
-        raise InvalidValueError(
-            f"strategy {strategy.name} takes at most {strategy.most_instruments} instruments, got {m}",
-            hint=f"choose {strategy.most_instruments} with --symbol",
-        )
-    _refuse_other_rules(strategy, rules)
+    check_panel(strategy, m, rules)
     rebalance = strategy.rebalances(n, values)
     if not rebalance.any():
         raise InvalidValueError(

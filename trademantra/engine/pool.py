@@ -124,6 +124,12 @@ class Pool(ABC):
             if book.record["quantity"] != 0.0
         )
 
+    def want_out(self, book: Member, reason: Reason) -> None:
+        """`step.want_out` for one member."""
+        if not self.rules.as_live or book.record["exit_reason"] == 0:
+            book.record["exit_reason"] = int(reason)
+        book.due = book.i + 1
+
     def deviation_of(self, book: Member) -> float:
         """Deviation of returns at the last close; NaN before there is one.
 
@@ -184,5 +190,4 @@ class Pool(ABC):
         if held and self.equity <= 0.0:
             for book in held:
                 if book.record["exit_reason"] == 0:
-                    book.record["exit_reason"] = int(Reason.MARGIN)
-                    book.due = book.i + 1
+                    self.want_out(book, Reason.MARGIN)

@@ -116,6 +116,13 @@ def book_entry(
 
 
 @part
+def want_out(account: AccountRecord, rules: RulesRecord, reason: int) -> None:
+    """The position leaves at market; as live for the first reason, for which its order has gone out."""
+    if rules.as_live == 0 or account.exit_reason == NO_REASON:
+        account.exit_reason = reason
+
+
+@part
 def age_entry(account: AccountRecord, rules: RulesRecord) -> None:
     """A bar has closed over a working entry that nothing held back."""
     account.entry_age += 1
@@ -273,7 +280,7 @@ def step(
     if square_off:
         drop_entry(account)
         if account.quantity != 0.0:
-            account.exit_reason = BY_SQUARE_OFF
+            want_out(account, rules, BY_SQUARE_OFF)
     # at the open: what was decided before comes before anything inside this bar
     if account.exit_reason != NO_REASON and account.quantity != 0.0:
         room = leave(account, rules, charges, levies, fills, trades, bar, band_low, band_high, index, day,
@@ -395,7 +402,7 @@ def decide(
 ) -> None:
     """Turn what the strategy says at a `close` into working orders.  `code` is a sum of `Signal`s."""
     if (account.quantity > 0.0 and code & EXIT_LONG) or (account.quantity < 0.0 and code & EXIT_SHORT):
-        account.exit_reason = BY_SIGNAL
+        want_out(account, rules, BY_SIGNAL)
     if (account.entry_side > 0 and code & EXIT_LONG) or (account.entry_side < 0 and code & EXIT_SHORT):
         drop_entry(account)
     want = 0
@@ -409,7 +416,7 @@ def decide(
         account.refused += 1  # the protection that the rules ask for has no distance yet
         return
     if account.quantity * want < 0.0:
-        account.exit_reason = BY_SIGNAL
+        want_out(account, rules, BY_SIGNAL)
     elif (
         account.quantity * want > 0.0
         and account.exit_reason == NO_REASON

@@ -117,7 +117,8 @@ class Trader:
         reach = side * (best - target)
         won = reach > 0.0 or (reach == 0.0 and self.rules.limit_touch)
         gapped = side * (price.open - stop) <= 0.0
-        if won and (not hit or self.rules.target_first):
+        # one price passes both only where the stop lies beyond the target: the limit order has the better right
+        if won and (not hit or self.rules.target_first or high == low == price.open):
             at = target if side * (target - price.open) > 0.0 else price.open
             self.exit(symbol, price, at, False, Reason.TARGET, held.quantity)
         elif hit:

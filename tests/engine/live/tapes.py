@@ -1,11 +1,14 @@
 """Days of prices for live runs: bars, and inside each the events of a replay or ticks."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from tests.engine.live.exchange import MINUTE, Days
-from tests.strategies.tape import walk
+from tests.engine.scripted import FIRST_DAY
+from tests.strategies.tape import MONDAY, walk
+from trademantra.core.time import NANOSECONDS_PER_DAY
 from trademantra.engine.bars import Bars
 from trademantra.engine.live.wants import LiveSession
 from trademantra.engine.timeline import IST_OFFSET_NS, by_days
@@ -70,4 +73,9 @@ def days_of(
 def walks(
     count: int, sessions: int, bars_a_session: int = 75, minutes: int = 5, seed: int = 1
 ) -> dict[str, Bars]:
-    return {f"S{k}": walk(seed + k, sessions, bars_a_session, minutes) for k in range(count)}
+    """Walks on days for which there are charges."""
+    made = {}
+    for k in range(count):
+        bars = walk(seed + k, sessions, bars_a_session, minutes)
+        made[f"S{k}"] = replace(bars, ts=bars.ts + (FIRST_DAY - MONDAY) * NANOSECONDS_PER_DAY)
+    return made

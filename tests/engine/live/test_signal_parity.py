@@ -4,64 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.engine.generated import table_of
-from tests.engine.live.exchange import Days, Trader, replay
+from tests.engine.live.parity import CNC, LIVE, MIS, assert_same, both
 from tests.engine.live.tapes import days_of, walks
 from tests.strategies.tape import LIVELY, SIGNALS
-from trademantra.core.order import Product
-from trademantra.engine.backtest import BacktestInput, BacktestResult, Strategy, backtest
-from trademantra.engine.live.run import LiveRun
-from trademantra.engine.rules import Level, Size, Slippage, TradingRules
-from trademantra.markets.charges.numeric import ChargeRules
+from trademantra.engine.rules import Level, Size, Slippage
 from trademantra.strategies.registry import load_strategy
-
-A_YEAR = 252.0 * 75.0
-MIS, CNC = table_of("zerodha", Product.MIS), table_of("zerodha", Product.CNC)
-LIVE = TradingRules(as_live=True, tick=0.05, lot=1.0, allow_short=True)
-
-
-def both(
-    strategy: Strategy, days: Days, rules: TradingRules, charges: ChargeRules, values: dict[str, float]
-) -> tuple[BacktestResult, Trader]:
-    given = BacktestInput(
-        days.bars, days.timelines, charges, finer=days.prices, begin_ns=days.begin_ns, bars_per_year=A_YEAR
-    )
-    result = backtest(strategy, given, values, rules)
-    run = LiveRun(strategy, list(days.bars), days.timeframe_ns, values, rules, charges, A_YEAR)
-    return result, replay(run, days, rules)
-
-
-def trades_of(result: BacktestResult) -> list[tuple[object, ...]]:
-    return sorted(
-        (
-            result.symbols[int(t["instrument"])],
-            int(t["side"]),
-            int(result.ts[t["entry_index"]]),
-            int(result.ts[t["exit_index"]]),
-            *(float(t[name]) for name in ("quantity", "entry_price", "exit_price", "gross", "costs", "net")),
-            int(t["reason"]),
-        )
-        for t in result.trades
-    )
-
-
-def live_trades_of(trader: Trader) -> list[tuple[object, ...]]:
-    return sorted(
-        (
-            t.symbol, t.side, t.entry_ns, t.exit_ns, t.quantity, t.entry_price, t.exit_price, t.gross, t.costs, t.net,
-            int(t.reason),
-        )
-        for t in trader.run.trades()
-    )  # fmt: skip
-
-
-def assert_same(result: BacktestResult, trader: Trader, least: int = 1) -> None:
-    expected, made = trades_of(result), live_trades_of(trader)
-    for a, b in zip(expected, made, strict=False):
-        assert a == b
-    assert len(expected) == len(made)
-    assert len(made) >= least, "a test of no trades"
-
 
 RULES = {
     "plain": replace(LIVE, size=Size.parse("equity:0.9")),

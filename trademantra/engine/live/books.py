@@ -23,6 +23,8 @@ from trademantra.engine.live.wants import (
     LiveTrade,
     Protection,
     Want,
+    check_fill,
+    trade_of,
 )
 from trademantra.engine.matching import DUST, on_tick
 from trademantra.engine.pool import Member, Pool
@@ -115,21 +117,6 @@ class LiveBook(Member):
 
     def start_of(self, index: int) -> int:
         return int(self.series.ts[index]) if index < self.series.count else self._forming_ns
-
-    def trade(self, made: np.void) -> LiveTrade:
-        return LiveTrade(
-            symbol=self.symbol,
-            side=int(made["side"]),
-            entry_ns=self.start_of(int(made["entry_index"])),
-            exit_ns=self.start_of(int(made["exit_index"])),
-            quantity=float(made["quantity"]),
-            entry_price=float(made["entry_price"]),
-            exit_price=float(made["exit_price"]),
-            gross=float(made["gross"]),
-            costs=float(made["costs"]),
-            net=float(made["net"]),
-            reason=Reason(int(made["reason"])),
-        )
 
     def drop(self) -> None:
         self.record["entry_side"] = 0
@@ -299,7 +286,7 @@ class LivePool(Pool):
         book.squared = True
         book.drop()
         if book.record["quantity"] != 0.0:
-            book.record["exit_reason"] = int(Reason.SQUARE_OFF)
+            self.want_out(book, Reason.SQUARE_OFF)
 
     def book_fill(self, fill: LiveFill) -> RecordArray:
         """Book an execution; the fill records that it made.
@@ -308,8 +295,7 @@ class LivePool(Pool):
         Errors: `InvalidValueError` for an unknown instrument, side, or a number that is not positive.
         """
         book, record = self.book_of(fill.symbol), self.book_of(fill.symbol).record
-        if fill.side not in (1, -1) or not (0.0 < fill.quantity < np.inf and 0.0 < fill.price < np.inf):
-            raise InvalidValueError(f"{fill.symbol}: a fill of {fill.quantity} at {fill.price} is none")
+        check_fill(fill)
         hours = self.hours
         index = book.index_of(fill.at_ns)
         if index == book.series.count:
@@ -350,5 +336,9 @@ class LivePool(Pool):
 
     def trades(self) -> list[LiveTrade]:
         """The closed trades, in the order of their last bars."""
-        made = [book.trade(each) for book in self.books for each in book.trades[: int(book.record["trades"])]]
+        made = [
+            trade_of(each, book.symbol, book.start_of)
+            for book in self.books
+            for each in book.trades[: int(book.record["trades"])]
+        ]
         return sorted(made, key=lambda trade: trade.exit_ns)

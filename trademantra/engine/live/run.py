@@ -6,16 +6,21 @@ in the same order give the same run: a run is restored by replaying them.
 """
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Protocol
 
 from trademantra.core.bar import Bar
 from trademantra.core.errors import InvalidValueError
-from trademantra.engine.backtest import Strategy
+from trademantra.engine.backtest import Strategy, made_of
 from trademantra.engine.bars import Bars
 from trademantra.engine.charging import no_charges
+from trademantra.engine.live.allocation_run import AllocationRun
+from trademantra.engine.live.event_run import EventRun
 from trademantra.engine.live.signal_run import SignalRun
 from trademantra.engine.live.wants import LiveFill, LiveSession, LiveTrade, Want
+from trademantra.engine.panel import AllocationStrategy
 from trademantra.engine.records import RecordArray
+from trademantra.engine.rule_checks import check_rules
 from trademantra.engine.rules import TradingRules
 from trademantra.engine.strategy import SignalStrategy
 from trademantra.engine.timeline import Timeline
@@ -136,6 +141,13 @@ def _model_of(
     charges: RecordArray,
     bars_per_year: float,
 ) -> _Model:
+    check_rules(strategy.name, rules, lambda: inf, gives_stops=_gives_stops(strategy))
     if isinstance(strategy, SignalStrategy):
         return SignalRun(strategy, symbols, timeframe_ns, values, rules, charges, bars_per_year)
-    raise InvalidValueError(f"strategy {strategy.name}: its kind does not run live yet")
+    if isinstance(strategy, AllocationStrategy):
+        return AllocationRun(strategy, symbols, timeframe_ns, values, rules, charges, bars_per_year)
+    return EventRun(made_of(strategy, values), symbols, timeframe_ns, rules, charges, bars_per_year)
+
+
+def _gives_stops(strategy: Strategy) -> bool:
+    return not isinstance(strategy, SignalStrategy) or strategy.has_levels

@@ -3,10 +3,14 @@
 Prices and money are floats in the instrument's currency, quantities units, times nanoseconds UTC; NaN means none.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import nan
+from math import inf, nan
 from typing import TypeAlias
 
+import numpy as np
+
+from trademantra.core.errors import InvalidValueError
 from trademantra.engine.records import EntryKind, Reason
 from trademantra.engine.rules import Level
 
@@ -103,3 +107,28 @@ class LiveTrade:
     costs: float
     net: float
     reason: Reason
+
+
+def trade_of(made: np.void, symbol: str, start_of: Callable[[int], int]) -> LiveTrade:
+    """A `TRADE` record; `start_of` knows when a bar starts."""
+    return LiveTrade(
+        symbol=symbol,
+        side=int(made["side"]),
+        entry_ns=start_of(int(made["entry_index"])),
+        exit_ns=start_of(int(made["exit_index"])),
+        quantity=float(made["quantity"]),
+        entry_price=float(made["entry_price"]),
+        exit_price=float(made["exit_price"]),
+        gross=float(made["gross"]),
+        costs=float(made["costs"]),
+        net=float(made["net"]),
+        reason=Reason(int(made["reason"])),
+    )
+
+
+def check_fill(fill: LiveFill) -> None:
+    """Errors: `InvalidValueError` for a side, quantity or price that no execution has."""
+    if fill.side not in (1, -1) or not (0.0 < fill.quantity < inf and 0.0 < fill.price < inf):
+        raise InvalidValueError(
+            f"{fill.symbol}: a fill of {fill.quantity} at {fill.price} on side {fill.side} is none"
+        )
