@@ -16,6 +16,7 @@ from trademantra.core.errors import TradeMantraError
 from trademantra.trading.runner.answers import Outcome, outcomes_of
 from trademantra.trading.runner.confine import Confinement, confinement_of, plain_terms
 from trademantra.trading.runner.folders import WorkerFolders
+from trademantra.trading.runner.patience import Patience, usage_of
 from trademantra.trading.runner.settings import RunnerSettings
 from trademantra.trading.runner.spec import StrategySource
 from trademantra.trading.runner.wire import (
@@ -173,15 +174,19 @@ class WorkerProcess:
     async def _answer(self, frame: bytes, seconds: float, steps: int) -> object:
         """Send, and read until the answer of this request.  A run that is asked gets its full time from then on."""
         run: int | None = None
-        clock = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(seconds) as limit:
-                self._writer.write(frame)
-                await self._writer.drain()
-                while (header := await self._header(steps)).kind is FrameKind.AT:
-                    run, steps = header.number, steps - 1
-                    limit.reschedule(clock.time() + seconds)
-                return body_of(await self._reader.readexactly(header.body_length))
+            async with asyncio.timeout(None) as limit:
+                times = self._settings.starved_times
+                patience = Patience(limit, seconds, times, lambda: usage_of(self._child.pid))
+                try:
+                    self._writer.write(frame)
+                    await self._writer.drain()
+                    while (header := await self._header(steps)).kind is FrameKind.AT:
+                        run, steps = header.number, steps - 1
+                        patience.again()
+                    return body_of(await self._reader.readexactly(header.body_length))
+                finally:
+                    patience.end()
         except TimeoutError as error:
             raise await self.fail(FailureKind.LATE, f"no answer within {seconds:g} s", run) from error
         except ProtocolError as error:
