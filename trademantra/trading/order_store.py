@@ -75,9 +75,22 @@ class OrderStore:
                 key = PositionKey(held.strategy_id, held.instrument_key, Product(held.product))
                 book.positions[key] = HeldPosition(held.quantity, held.cost, held.realised, held.charges)
 
+    def position_row(self, account_id: str, key: PositionKey, position: HeldPosition) -> Change:
+        """A position as it is now."""
+        row = {
+            "account_id": account_id,
+            "strategy_id": key.strategy_id,
+            "instrument_key": key.instrument_key,
+            "product": key.product.value,
+            "quantity": position.quantity,
+            "cost": position.cost,
+            "realised": position.realised,
+            "charges": position.charges,
+        }
+        return self._put_position, row
+
     def _booking_rows(self, booking: Booking) -> Sequence[Change]:
         execution, sign = booking.execution, booking.order.side.sign
-        position = booking.position
         cash = {
             "account_id": booking.account_id,
             "strategy_id": booking.key.strategy_id,
@@ -98,19 +111,7 @@ class OrderStore:
                     "at_ns": execution.at_ns,
                 },
             ),
-            (
-                self._put_position,
-                {
-                    "account_id": booking.account_id,
-                    "strategy_id": booking.key.strategy_id,
-                    "instrument_key": booking.key.instrument_key,
-                    "product": booking.key.product.value,
-                    "quantity": position.quantity,
-                    "cost": position.cost,
-                    "realised": position.realised,
-                    "charges": position.charges,
-                },
-            ),
+            self.position_row(booking.account_id, booking.key, booking.position),
             (_INSERT_CASH, {**cash, "kind": TRADE, "amount": -sign * booking.value}),
         ]
         if booking.charges:

@@ -50,12 +50,31 @@ class AlgoWorld(World):
         for price in prices:
             await self.price(instrument, price, volume)
 
+    async def during(self, work):
+        """The answer of something that waits, while time passes."""
+        task = asyncio.ensure_future(work)
+        for _ in range(1000):
+            await self.settle()
+            if task.done():
+                return await task
+            self.timer.advance_to(self.timer.now_ns() + SECOND // 50)
+            await self.host.advance()
+        raise AssertionError("it waits for ever")
+
     def fills(self):
         """Reason, side, quantity and price of each fill, as the owner was told."""
         return [
             (told.reason.name, told.side, told.quantity, told.price)
             for told in self.told
             if isinstance(told, AlgoFill)
+        ]
+
+    def fills_of(self, algo_id):
+        """The same of one algorithm."""
+        return [
+            (told.reason.name, told.side, told.quantity, told.price)
+            for told in self.told
+            if isinstance(told, AlgoFill) and told.algo_id == algo_id
         ]
 
     def told_of(self, kind):
@@ -74,7 +93,7 @@ class AlgoWorld(World):
             if not order.status.is_final
         )
 
-    async def persons(self):
+    def persons(self):
         """Subjects and reasons that a person was called for so far."""
         return [(call.subject, call.reason) for call in list(self.called._waiting)]
 

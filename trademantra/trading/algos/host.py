@@ -11,6 +11,7 @@ Invariants:
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Self
 
 from trademantra.core.errors import NotFoundError
@@ -183,6 +184,11 @@ class AlgoBook:
         while self._acting:
             await asyncio.wait(self._acting)
             self._pump()
+
+    def reference_price(self, instrument: Instrument) -> Decimal | None:
+        """The newest price that is known here; None: none is."""
+        price = self._prices.get(instrument.key) or self._parts.price_of(instrument)
+        return None if price is None else price.decimal
 
     @property
     def is_busy(self) -> bool:

@@ -185,6 +185,9 @@ class AlgoSpec(Protocol):
     def strategy_id(self) -> str: ...
 
     @property
+    def product(self) -> Product: ...
+
+    @property
     def decided_ns(self) -> int: ...
 
     @property
