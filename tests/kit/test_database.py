@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import String, func, select, text
+from sqlalchemy import String, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
@@ -148,6 +148,43 @@ def test_constraints_hold_on_both(url):
     asyncio.run(scenario())
 
 
+def test_a_transaction_written_at_once_is_whole_or_not_at_all_and_waits_for_other_writers(url):
+    async def scenario():
+        database = await Database.open(url)
+        await database.write_at_once(
+            lambda connection: connection.execute(
+                insert(LeaseRow), [{"name": "x", "owner": "me", "token": 0, "expires_ns": 1}]
+            )
+        )
+
+        def add_one(connection):
+            connection.execute(update(LeaseRow).values(token=LeaseRow.token + 1))
+
+        def fail(connection):
+            add_one(connection)
+            connection.execute(insert(LeaseRow), [{"name": "x", "owner": "me", "token": 9, "expires_ns": 1}])
+
+        async def add_two():
+            async with database.writing() as session:
+                row = await session.scalar(select(LeaseRow).where(LeaseRow.name == "x").with_for_update())
+                await asyncio.sleep(0)
+                row.token += 2
+
+        async def refused():
+            with pytest.raises(IntegrityError):
+                await database.write_at_once(fail)
+
+        await asyncio.gather(
+            *(job() for _ in range(10) for job in (lambda: database.write_at_once(add_one), add_two, refused))
+        )
+        async with database.reading() as session:
+            token = (await session.get_one(LeaseRow, "x")).token
+        await database.close()
+        return token
+
+    assert asyncio.run(scenario()) == 30
+
+
 def test_sqlite_syncs_each_commit(tmp_path):
     async def scenario():
         database = await Database.open(f"sqlite:///{tmp_path / 'deep' / 'tm.db'}")
@@ -156,10 +193,18 @@ def test_sqlite_syncs_each_commit(tmp_path):
                 (await session.execute(text(f"PRAGMA {name}"))).scalar()
                 for name in ("synchronous", "journal_mode", "foreign_keys")
             ]
+
+        def look(connection):
+            found.extend(
+                connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+                for name in ("synchronous", "journal_mode", "foreign_keys")
+            )
+
+        await database.write_at_once(look)
         await database.close()
         return found
 
-    assert asyncio.run(scenario()) == [2, "wal", 1]
+    assert asyncio.run(scenario()) == [2, "wal", 1] * 2
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from sqlalchemy import select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,6 +27,9 @@ from trademantra.kit.database import Database
 from trademantra.kit.models import LeaseRow
 from trademantra.kit.timer import Timer
 
+_OWNER = (
+    select(LeaseRow.owner, LeaseRow.token).where(LeaseRow.name == bindparam("lease_name")).with_for_update()
+)
 _PARTS = 3
 """A lease is renewed after one part of its length, and nothing is sent in its last part."""
 
@@ -79,7 +82,11 @@ class Lease:
 
     async def guard(self, session: AsyncSession) -> None:
         """First statement of every transaction of the owner.  Errors: `LeaseLostError`."""
-        row = await session.scalar(select(LeaseRow).where(LeaseRow.name == self.name).with_for_update())
+        await (await session.connection()).run_sync(self.guard_at_once)
+
+    def guard_at_once(self, connection: Connection) -> None:
+        """As `guard`, for `Database.write_at_once`."""
+        row = connection.execute(_OWNER, {"lease_name": self.name}).one_or_none()
         if row is None or row.token != self.token:
             self.lost, self.expires_ns = True, 0
             raise LeaseLostError(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import ClassVar, Self, TypeAlias
 
-from sqlalchemy import Executable
+from sqlalchemy import Connection, Executable
 from sqlalchemy.exc import SQLAlchemyError
 
 from trademantra.core.errors import TradeMantraError
@@ -118,13 +118,17 @@ class OrderJournal:
                 each.done.set_result(None)
 
     async def _transaction(self, group: Sequence[_Waiting]) -> None:
-        async with self._database.writing() as session:
-            for lease in {id(each.lease): each.lease for each in group}.values():
-                await lease.guard(session)
-            changes = [change for each in group for change in each.changes]
+        leases = {id(each.lease): each.lease for each in group}.values()
+        changes = [change for each in group for change in each.changes]
+
+        def write(connection: Connection) -> None:
+            for lease in leases:
+                lease.guard_at_once(connection)
             for _, same in groupby(changes, key=lambda change: id(change[0])):
                 together = list(same)
-                await session.execute(together[0][0], [dict(row) for _, row in together])
+                connection.execute(together[0][0], [row for _, row in together])
+
+        await self._database.write_at_once(write)
         self.commits += 1
 
 
