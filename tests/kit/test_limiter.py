@@ -32,6 +32,21 @@ def _allows(window: Window, instants: list[int], at: int) -> bool:
     )
 
 
+@given(st.integers(1, 12), st.integers(0, 4), st.sampled_from(Counting))
+def test_spare_slots_stay_free_for_those_who_ask_without(count: int, spare: int, counting: Counting) -> None:
+    limiter = RateLimiter([Window(count, 100, counting)], ManualClock(1_000))
+    taken = 0
+    while not limiter.wait_ns(spare):
+        limiter.reserve()
+        taken += 1
+    assert taken == count - min(spare, count // 4)
+    assert limiter.wait_ns(spare) == 100
+    while not limiter.wait_ns():
+        limiter.reserve()
+        taken += 1
+    assert taken == count
+
+
 @given(st.lists(windows, min_size=1, max_size=3), steps)
 def test_gives_the_earliest_instant_that_breaks_no_window(limits: list[Window], pauses: list[int]) -> None:
     clock = ManualClock(1_000)

@@ -55,6 +55,39 @@ def test_what_may_overtake_overtakes_and_the_limit_holds(ranks, limit, late):
     assert later == sorted(later)
 
 
+@given(st.integers(1, 12), st.integers(0, 3), st.integers(1, 999))
+def test_an_exit_leaves_at_once_while_entries_use_up_the_limit(limit, more, milliseconds):
+    """As many as slots are kept for them, whenever in the second they come."""
+
+    async def scenario():
+        timer, sent = ManualTimer(0), []
+        outbox = Outbox(RateLimiter([Window(limit, SECOND)], timer), lease(timer), timer)
+        for number in range(200):
+            outbox.put(Rank.ENTRY, sending(sent, timer, (Rank.ENTRY, number)))
+        task = asyncio.create_task(outbox.run())
+        await settle()
+        timer.advance_to(milliseconds * SECOND // 1000)
+        await settle()
+        for number in range(more):
+            outbox.put(Rank.EXIT, sending(sent, timer, (Rank.EXIT, number)))
+        await settle()
+        first = list(sent)
+        for second in range(1, 4):
+            timer.advance_to(second * SECOND)
+            await settle()
+        task.cancel()
+        return first, sent
+
+    first, sent = asyncio.run(scenario())
+    kept = min(2, limit // 4)
+    assert [name[0] for _, name in first] == [Rank.ENTRY] * (limit - kept) + [Rank.EXIT] * min(more, kept)
+    for second in range(1, 4):
+        gone = [name for at, name in sent if at == second]
+        assert len(gone) <= limit
+        late = max(0, more - kept) if second == 1 else 0
+        assert gone[:late] == [(Rank.EXIT, kept + number) for number in range(min(late, limit))]
+
+
 def test_nothing_leaves_once_the_lease_has_run_out_and_all_goes_on_when_it_is_renewed():
     async def scenario():
         timer, sent = ManualTimer(0), []

@@ -9,6 +9,8 @@ from typing import ClassVar
 from trademantra.core.errors import InvalidValueError, TradeMantraError
 from trademantra.core.time import NANOSECONDS_PER_SECOND, Clock
 
+_SPARE_PART = 4  # one in so many slots of a window may be kept free
+
 
 class LimitReachedError(TradeMantraError):
     """No slot is free soon enough; `wait_ns` says when the next one is.  Nothing was booked."""
@@ -69,10 +71,13 @@ class RateLimiter:
         self._longest = max((window.count for window in windows), default=0)
         self._booked: deque[int] = deque(maxlen=self._longest)  # instants given out, never falling
 
-    def wait_ns(self) -> int:
-        """How long a request would have to wait now; books nothing."""
+    def wait_ns(self, spare: int = 0) -> int:
+        """How long a request would have to wait now; books nothing.
+
+        `spare`: so many slots of each window are to stay free for requests that matter more, but no more than a quarter of it.
+        """
         now = self._clock.now_ns()
-        return self._earliest(now) - now
+        return self._earliest(now, spare) - now
 
     def reserve(self, *, longest_wait_ns: int | None = None) -> int:
         """Book a slot; answers the instant (ns UTC) at which the request may go, not before now.
@@ -89,23 +94,23 @@ class RateLimiter:
         self._booked.append(at)
         return at
 
-    def _earliest(self, now: int) -> int:
+    def _earliest(self, now: int, spare: int = 0) -> int:
         at = max(now, self._booked[-1]) if self._booked else now
         # Each window only moves the instant later, and what an earlier window allowed stays allowed or moves again.
         while True:
             moved = at
             for window in self._windows:
-                moved = self._after(window, moved)
+                moved = self._after(window, moved, spare)
             if moved == at:
                 return at
             at = moved
 
-    def _after(self, window: Window, at: int) -> int:
+    def _after(self, window: Window, at: int, spare: int) -> int:
         """The earliest instant from `at` on that this window allows."""
-        booked = self._booked
-        if len(booked) < window.count:
+        booked, count = self._booked, window.count - min(spare, window.count // _SPARE_PART)
+        if len(booked) < count:
             return at
-        oldest = booked[len(booked) - window.count]
+        oldest = booked[len(booked) - count]
         if window.counting is Counting.ROLLING:
             return max(at, oldest + window.length_ns)
         start = window.start_of(at)

@@ -3,6 +3,7 @@
 Invariants:
 - an exit, a cancellation of an entry or a change of an exit that is ready leaves before any entry that is still waiting;
 - within a rank, requests leave in the order in which they came;
+- slots of every window are kept for exits: one that comes while entries use up the limit leaves at once;
 - no request leaves outside the limiter's windows, nor while the lease does not hold.
 """
 
@@ -15,6 +16,9 @@ from itertools import count
 from trademantra.kit.lease import Lease
 from trademantra.kit.limiter import RateLimiter
 from trademantra.kit.timer import Timer
+
+_KEPT_FOR_EXITS = 2
+"""Slots of each window that only exits may use, where it is not a small one: of 9 a second 2, of 5 one, of 3 none."""
 
 _LOOKS = 30  # in a lease's length, while it has run out
 
@@ -36,11 +40,14 @@ class Outbox:
         self._order = count()
         self._arrived = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
+        self._pause: asyncio.Future[None] | None = None
 
     def put(self, rank: Rank, send: Callable[[], Awaitable[None]]) -> None:
         """Send when it is its turn.  `send` must handle its own errors."""
         heapq.heappush(self._waiting, (rank, next(self._order), send))
         self._arrived.set()
+        if rank is Rank.EXIT and self._pause is not None:
+            self._pause.cancel()  # there may be a slot for it
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -56,9 +63,10 @@ class Outbox:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            wait_ns = self._limiter.wait_ns()
+            is_exit = self._waiting[0][0] is Rank.EXIT
+            wait_ns = self._limiter.wait_ns(0 if is_exit else _KEPT_FOR_EXITS)
             if wait_ns > 0:  # whatever comes meanwhile may still overtake
-                await self._timer.until(self._timer.now_ns() + wait_ns)
+                await self._pause_until(self._timer.now_ns() + wait_ns)
                 continue
             if self._lease.lost:
                 return
@@ -73,3 +81,12 @@ class Outbox:
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
             await asyncio.sleep(0)  # its request is on the wire before the next is looked at
+
+    async def _pause_until(self, instant_ns: int) -> None:
+        """Or until an exit comes."""
+        self._pause = asyncio.ensure_future(self._timer.until(instant_ns))
+        try:
+            await asyncio.wait({self._pause})
+        finally:
+            self._pause.cancel()
+            self._pause = None
