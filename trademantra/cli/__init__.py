@@ -18,6 +18,7 @@ from trademantra.cli import (
     desk,
     instruments,
     library,
+    live,
     main_job,
     montecarlo,
     optimise,
@@ -62,7 +63,7 @@ def root(
 
 for area in (
     main_job, backtest, sweep, optimise, walkforward, montecarlo, check, library, data, sample, delete, instruments, sessions,
-    charges, sandbox, account, desk, paper, parity,
+    charges, sandbox, account, desk, paper, live, parity,
 ):  # fmt: skip
     area.register(app)
 

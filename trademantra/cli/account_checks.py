@@ -257,6 +257,7 @@ def _adapter(account: "Account", home: Path) -> "ZerodhaAdapter":
 
     from trademantra.kit.clock import SystemClock
     from trademantra.trading.accounts.adapters import AdapterParts, zerodha_for
+    from trademantra.trading.accounts.sandbox_clock import clock_of
     from trademantra.trading.accounts.secret_files import missing_secret, open_box
     from trademantra.trading.accounts.settings import ZerodhaAccountSettings
 
@@ -269,7 +270,8 @@ def _adapter(account: "Account", home: Path) -> "ZerodhaAdapter":
             f"account {account.account_id}: {missing} is missing in the secrets box",
             hint=f"tm account set {account.account_id} --api-secret-file FILE",
         )
-    return zerodha_for(account, settings, AdapterParts(clock=SystemClock(), random=SystemRandom(), box=box))
+    clock = clock_of(account, SystemClock())
+    return zerodha_for(account, settings, AdapterParts(clock=clock, random=SystemRandom(), box=box))
 
 
 async def _inspect(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trademantra.cli import run_options as o
+from trademantra.cli.places import DatabaseOption
 from trademantra.core.errors import InvalidValueError
 from trademantra.core.instrument import Segment
 from trademantra.core.time import NANOSECONDS_PER_SECOND
@@ -90,6 +91,25 @@ def paper(
     participation: o.ParticipationOption = 0.0,
     time_exit: o.TimeExitOption = None,
     intraday: o.IntradayOption = False,
+    account: Annotated[
+        str | None,
+        typer.Option(
+            "--account",
+            metavar="NAME",
+            help="A paper account: trade on the prices of now, until Ctrl-C.",
+            rich_help_panel=o.DATA,
+        ),
+    ] = None,
+    session: Annotated[
+        str | None,
+        typer.Option(
+            "--session",
+            metavar="NAME",
+            help="With --account: go on with one that was interrupted.",
+            rich_help_panel=o.DATA,
+        ),
+    ] = None,
+    database: DatabaseOption = None,
     limits: Annotated[
         Path | None,
         typer.Option(
@@ -109,10 +129,34 @@ def paper(
     from trademantra.cli.replay_plan import replay_plan
     from trademantra.data.home import chosen_home
 
-    if replay is None:
+    if replay is None and account is None:
         raise InvalidValueError(
-            "name the prices to trade on", hint="--replay PATH, a file of bars or a bar store"
+            "name the prices to trade on",
+            hint="--replay PATH, a file of bars or a bar store; or --account NAME for the prices of now",
         )
+    if replay is None:
+        from trademantra.cli.live import live_options, run_desk
+
+        chosen = live_options(
+            strategy,
+            symbol,
+            timeframe,
+            settings,
+            cash,
+            costs,
+            size,
+            stop,
+            target,
+            trail,
+            short,
+            margin,
+            time_exit,
+            data_dir,
+        )
+        run_desk(chosen, str(account), session, database, wants_live=False)
+        return
+    if account is not None:
+        raise InvalidValueError("--replay and --account are two markets", hint="leave one of them out")
     announce_compilation()
     options = o.RunOptions(
         strategy=strategy, bars=(), symbols=tuple(symbol or ()), timeframe=timeframe, first=first, last=last,

@@ -1,0 +1,526 @@
+"""One desk process: opens accounts, feeds and strategies, and keeps them going until it is told to stop.
+
+Loops: the feed, the market's queue, the overseer (four times a second), the minute, and once a second days, requests,
+states and readiness.  Whatever fails in one of them is told; only the lease of an account that is lost closes that account.
+"""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+
+from trademantra.brokers.events import SessionChanged, SessionState
+from trademantra.brokers.listings import Listings
+from trademantra.brokers.paper.host import ExchangeHost
+from trademantra.brokers.paper.journal import Journal
+from trademantra.brokers.paper.market import EventBatch
+from trademantra.brokers.port import BrokerAdapter
+from trademantra.core.errors import InvalidValueError, NotFoundError, TradeMantraError
+from trademantra.core.instrument import Exchange, Instrument, InstrumentKind
+from trademantra.core.time import NANOSECONDS_PER_MINUTE, NANOSECONDS_PER_SECOND, Clock, ist_date
+from trademantra.engine.live.wants import Want
+from trademantra.kit.bus import Bus
+from trademantra.kit.database import Database
+from trademantra.kit.lease import LeaseLostError
+from trademantra.kit.secrets import SecretsBox
+from trademantra.kit.timer import ClockTimer
+from trademantra.trading.accounts.account import OWN, Account
+from trademantra.trading.accounts.adapters import AdapterParts, adapter_for, paper_exchange
+from trademantra.trading.accounts.settings import Broker
+from trademantra.trading.control.requests import RequestStore
+from trademantra.trading.control.state import DeskState, StateStore
+from trademantra.trading.desk_events import PersonNeeded
+from trademantra.trading.feeds.bar_rules import BarClosed
+from trademantra.trading.feeds.events import FeedEvent
+from trademantra.trading.feeds.hours import TradingHours
+from trademantra.trading.feeds.hub_settings import FeedStatus, TickSource
+from trademantra.trading.feeds.recorder import Recorder
+from trademantra.trading.feeds.tick_hub import TickHub
+from trademantra.trading.house.listings import TokenBook
+from trademantra.trading.house.market import Market, MarketEars
+from trademantra.trading.house.overseer import Overseer, OverseerParts
+from trademantra.trading.house.room import AccountRoom, Shared, open_room
+from trademantra.trading.house.strategies import SessionParts, SessionSpec, StrategySession
+from trademantra.trading.journal import OrderJournal
+from trademantra.trading.lease_names import lease_name
+from trademantra.trading.readiness.gate import AccountGate
+from trademantra.trading.readiness.inspect import Candidate, Surroundings, inspect_all, last_close_ns
+from trademantra.trading.risk.gate import RiskGate
+from trademantra.trading.risk.kill import KillSwitch
+from trademantra.trading.risk.state import RiskState
+from trademantra.trading.runner.events import RunnerEvent, StrategyStopped
+from trademantra.trading.runner.runs import ClosedBar
+from trademantra.trading.runner.settings import RunnerSettings
+from trademantra.trading.runner.workers import StrategyWorkers
+from trademantra.trading.session.conductor import Refused
+from trademantra.trading.session.lockstep import settle
+
+_LOOKS_PER_SECOND = 4
+_OVER_NS = NANOSECONDS_PER_MINUTE  # after the close, when a day is written down
+_BEFORE_BROKER = 3  # minutes before the broker's own square-off
+_RECHECK_NS = 60 * NANOSECONDS_PER_SECOND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HouseParts:
+    """What a desk process is given.  `clock` is that of the markets (the wall's, or a sandbox's), `wall` the real one.
+
+    `say` hears one line for the owner at a time.
+    """
+
+    home: Path
+    database: Database
+    box: SecretsBox | None
+    clock: Clock
+    wall: Clock
+    random: Random
+    say: Callable[[str], None]
+    runner: RunnerSettings = field(default_factory=RunnerSettings)
+    record: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be run: accounts by id (data sources too), and sessions."""
+
+    accounts: Mapping[str, Account]
+    sessions: Sequence[SessionSpec]
+
+
+class House:
+    """Use `open_house`.  `run` keeps everything going until `stop`."""
+
+    def __init__(self, parts: HouseParts) -> None:
+        self.parts = parts
+        self.bus = Bus()
+        self.rooms: dict[str, AccountRoom] = {}
+        self.sessions: dict[str, StrategySession] = {}
+        self.markets: dict[str, Market] = {}
+        self.gate = RiskGate(RiskState(), self)
+        self.switch = KillSwitch(parts.home, parts.wall.now_ns())
+        self.readiness = AccountGate(parts.clock)
+        self.owner = f"{socket.gethostname()}:{os.getpid()}"
+        self._timer = ClockTimer(parts.clock)
+        self._requests, self._states = RequestStore(parts.database), StateStore(parts.database)
+        self._workers = StrategyWorkers(parts.home / "workers", parts.runner, self._hear_runner)
+        self._run_of: dict[str, StrategySession] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self._checked_ns = 0
+        self._minute = 0
+        self._day = ist_date(parts.clock.now_ns())
+        self._ended: set[str] = set()
+        self.overseer = Overseer(
+            OverseerParts(
+                rooms=self.rooms, sessions=self.sessions, gate=self.gate, switch=self.switch, workers=self._workers,
+                timer=self._timer, wall=parts.wall, say=parts.say, spawn=self._spawn,
+            )
+        )  # fmt: skip
+
+    def blocking(self, user_id: str, account_id: str, strategy_id: str, now_ns: int) -> str | None:
+        """The kill switch lives in real time, whatever the market's clock says."""
+        del now_ns
+        return self.switch.blocking(user_id, account_id, strategy_id, self.parts.wall.now_ns())
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    # -- opening
+
+    async def open(self, stack: AsyncExitStack, wanted: Wanted) -> None:
+        """Accounts, feeds, strategies.  Errors: `LeaseHeldError`, `BrokerError`, `RunRefusedError`, `InvalidValueError`."""
+        parts = self.parts
+        journal = await stack.enter_async_context(OrderJournal(parts.database))
+        stack.push_async_callback(self._workers.close)
+        adapters: dict[str, BrokerAdapter] = {}
+        for account in wanted.accounts.values():
+            if account.broker is not Broker.PAPER:
+                adapters[account.account_id] = await self._broker(stack, account)
+        sessions = [
+            replace(
+                spec, instruments=await _found(spec, adapters[_source_of(wanted.accounts[spec.account_id])])
+            )
+            for spec in wanted.sessions
+        ]
+        tokens = TokenBook(parts.home / "paper" / "instruments.json")
+        listings = tokens.listings(each for spec in sessions for each in spec.instruments.values())
+        hosts: dict[str, list[ExchangeHost]] = {}
+        for account in wanted.accounts.values():
+            if account.broker is Broker.PAPER:
+                adapters[account.account_id] = await self._paper(stack, account, listings, hosts)
+        shared = Shared(
+            owner=self.owner, database=parts.database, journal=journal, timer=self._timer, bus=self.bus, gate=self.gate,
+            workers=self._workers, on_request=self.overseer.heard, not_ready=self._not_ready, lost=self._lost,
+            refused=self._refused,
+        )  # fmt: skip
+        for account_id in dict.fromkeys(spec.account_id for spec in wanted.sessions):
+            room = await stack.enter_async_context(
+                open_room(wanted.accounts[account_id], adapters[account_id], shared)
+            )
+            self.rooms[account_id] = room
+        for source in dict.fromkeys(_source_of(wanted.accounts[spec.account_id]) for spec in wanted.sessions):
+            await self._open_market(source, adapters[source], listings, hosts.get(source, []))
+        await self._check(force=True)
+        for spec in sessions:
+            await self._open_session(spec, _source_of(wanted.accounts[spec.account_id]), adapters)
+
+    async def _broker(self, stack: AsyncExitStack, account: Account) -> BrokerAdapter:
+        parts = self.parts
+        adapter = adapter_for(account, AdapterParts(clock=parts.clock, random=parts.random, box=parts.box))
+        stack.push_async_callback(adapter.close)
+        if adapter.session is not SessionState.ACTIVE:
+            raise InvalidValueError(
+                f"account {account.account_id} is not logged in",
+                hint=f"tm account login {account.account_id}",
+            )
+        return adapter
+
+    async def _paper(
+        self,
+        stack: AsyncExitStack,
+        account: Account,
+        listings: Listings,
+        hosts: dict[str, list[ExchangeHost]],
+    ) -> BrokerAdapter:
+        """The exchange of one paper account, fed by the feed of its data source."""
+        parts = self.parts
+        journal = Journal.open(parts.home / "paper" / f"{account.account_id}.journal")
+        host = paper_exchange(account, listings, parts.clock, journal)
+        stack.callback(host.close)
+        hosts.setdefault(account.data_source, []).append(host)
+        adapter = adapter_for(account, AdapterParts(clock=parts.clock, random=parts.random, host=host))
+        stack.push_async_callback(adapter.close)
+        await adapter.complete_login({})
+        return adapter
+
+    async def _open_market(
+        self, source: str, adapter: BrokerAdapter, listings: Listings, hosts: Sequence[ExchangeHost]
+    ) -> None:
+        parts = self.parts
+        hub = TickHub([TickSource(source, adapter)], parts.clock, self._hours)
+        if parts.record:
+            recorder = Recorder(parts.home / "recordings" / source, hub.table)
+            hub = TickHub([TickSource(source, adapter)], parts.clock, self._hours, recorder=recorder)
+        hub.on_event(self._hear_feed)
+        ears = MarketEars(
+            bars=self._bars,
+            minute=self._begin_minute,
+            price=self._price,
+            events=self._tape,
+            settled=self._settled,
+        )
+        self.markets[source] = Market(hub, listings, hosts, ears)
+
+    async def _open_session(
+        self, spec: SessionSpec, source: str, adapters: Mapping[str, BrokerAdapter]
+    ) -> None:
+        session = StrategySession(
+            spec,
+            SessionParts(
+                room=self.rooms[spec.account_id], hub=self.markets[source].hub, history=adapters[source],
+                workers=self._workers, database=self.parts.database, clock=self.parts.clock,
+                folder=self.parts.home / "sessions" / spec.session_id, tell=self.parts.say,
+            ),
+        )  # fmt: skip
+        self._run_of |= dict.fromkeys(session.run_ids, session)
+        await session.open()
+        self.sessions[spec.session_id] = session
+        self.parts.say(
+            f"{spec.strategy.name} runs in {spec.account_id}: {len(spec.instruments)} instruments, {spec.timeframe}, "
+            f"session {spec.session_id}"
+        )
+
+    def _hours(self, instrument: Instrument) -> TradingHours:
+        today = ist_date(self.parts.clock.now_ns())
+        return TradingHours.between(instrument, today, today + timedelta(days=7))
+
+    # -- running
+
+    async def run(self) -> None:
+        """Until `stop`.  Errors of single looks are told; the loops go on."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                *(group.create_task(market.hub.run()) for market in self.markets.values()),
+                *(group.create_task(market.run()) for market in self.markets.values()),
+                group.create_task(self._look_often()),
+                group.create_task(self._look_each_second()),
+                group.create_task(self._listen()),
+            ]
+            await self._stopping.wait()
+            for task in tasks:
+                task.cancel()
+
+    async def close_sessions(self) -> None:
+        """Strategies end; what they hold stays protected at the broker."""
+        for session in self.sessions.values():
+            await session.close()
+        await self._tell_states(running=False)
+
+    async def _look_often(self) -> None:
+        while True:
+            self.overseer.look()
+            self._look_at_minute()
+            await asyncio.sleep(1 / _LOOKS_PER_SECOND)
+
+    def _look_at_minute(self) -> None:
+        """A minute began, and the bars that ended with it are through."""
+        now_ns = self.parts.clock.now_ns()
+        for market in self.markets.values():
+            late = market.hub.settings.bars.lateness_ns
+            minute = (now_ns - late - NANOSECONDS_PER_SECOND // _LOOKS_PER_SECOND) // NANOSECONDS_PER_MINUTE
+            if minute != self._minute:
+                self._minute = minute
+                market.minute_began(minute * NANOSECONDS_PER_MINUTE)
+
+    async def _look_each_second(self) -> None:
+        while True:
+            for look in (self._look_at_days, self._look_at_requests, self._check, self._tell_states):
+                try:
+                    await look()
+                except (TradeMantraError, OSError) as error:
+                    self.parts.say(f"{look.__name__.strip('_').replace('_', ' ')}: {error}")
+            await asyncio.sleep(1.0)
+
+    async def _look_at_days(self) -> None:
+        now_ns = self.parts.clock.now_ns()
+        today = ist_date(now_ns)
+        if today != self._day:
+            self._day = today
+            self.gate.state.day_rolled()
+            for market in self.markets.values():
+                market.hub.renew_hours()
+        for session in self.sessions.values():
+            await session.look()
+            ends_ns = session.ends_ns
+            if ends_ns is not None and now_ns > ends_ns + _OVER_NS:
+                key = f"{session.spec.session_id} {today}"
+                if key not in self._ended:
+                    self._ended.add(key)
+                    await session.end_of_day()
+
+    async def _look_at_requests(self) -> None:
+        for request in await self._requests.take(list(self.rooms), self.parts.wall.now_ns()):
+            answer = await self.overseer.answer(request)
+            await self._requests.answer(request.request_id, answer, self.parts.wall.now_ns())
+
+    async def _check(self, *, force: bool = False) -> None:
+        """Readiness: at the start, each minute while an account is not ready, and when a login changed."""
+        now_ns = self.parts.clock.now_ns()
+        waiting = [each for each in self.rooms if self.readiness.why_not_ready(each) is not None]
+        if not force and (not waiting or now_ns - self._checked_ns < _RECHECK_NS):
+            return
+        self._checked_ns = now_ns
+        parts = self.parts
+        around = Surroundings(
+            database=parts.database, home=parts.home, master=parts.home / "instruments.sqlite3", kill_switch=self.switch,
+            clock=parts.clock, read_seconds=time.perf_counter, lease_name=lease_name, own_name=self.owner,
+            needed_until_ns=last_close_ns(ist_date(now_ns)),
+        )  # fmt: skip
+        report = await inspect_all(
+            [Candidate(room.account, room.adapter, self._feed_of(room)) for room in self.rooms.values()],
+            around,
+        )
+        self.readiness.heard(report)
+        self.bus.tell(report)
+        if force or not report.is_ready:
+            parts.say(report.text)
+
+    def _feed_of(self, room: AccountRoom) -> FeedStatus | None:
+        market = self.markets.get(_source_of(room.account))
+        return None if market is None or not market.hub.status().instruments else market.hub.status()
+
+    async def _tell_states(self, *, running: bool = True) -> None:
+        """What `tm desk status` shows."""
+        now_ns = self.parts.wall.now_ns() if running else 0
+        await self._states.write(
+            [
+                DeskState(room.account_id, self._told_of(room), now_ns or self.parts.wall.now_ns())
+                for room in self.rooms.values()
+            ]
+        )
+
+    def _told_of(self, room: AccountRoom) -> dict[str, object]:
+        market = self.markets.get(_source_of(room.account))
+        feed = None if market is None else market.hub.status()
+        strategies = [
+            {"session": each.spec.session_id, "strategy": each.strategy_id, "stopped": sorted(each.stopped)}
+            for each in self.sessions.values()
+            if each.spec.account_id == room.account_id
+        ]
+        return {
+            "owner": self.owner,
+            "mode": room.account.mode.value,
+            "session": room.adapter.session.value,
+            "stage": self.readiness.stage(room.account_id).value,
+            "feed": None
+            if feed is None
+            else {
+                "source": feed.source, "down": feed.is_down, "stale": feed.stale, "instruments": feed.instruments,
+                "age_seconds": None if feed.age_ns is None else round(feed.age_ns / NANOSECONDS_PER_SECOND, 1),
+            },
+            "waiting": 0 if market is None else market.waiting,
+            "working_orders": len(room.desk.book.working()),
+            "strategies": strategies,
+        }  # fmt: skip
+
+    async def _listen(self) -> None:
+        """Trouble that a person must see, as it comes; logins that change."""
+        calls = self.bus.subscribe(PersonNeeded)
+        logins = self.bus.subscribe(SessionChanged)
+
+        async def hear_calls() -> None:
+            async for call in calls:
+                self.parts.say(f"look at {call.account_id} {call.subject}: {call.reason}")
+
+        async def hear_logins() -> None:
+            async for _ in logins:
+                for room in self.rooms.values():
+                    self.readiness.session_changed(room.account_id, room.adapter.session)
+                self._checked_ns = 0
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(hear_calls())
+            group.create_task(hear_logins())
+
+    # -- what markets bring
+
+    async def _bars(self, closed: Sequence[BarClosed]) -> None:
+        """Bars that ended at one instant: every strategy that wants them decides, and it is carried out."""
+        bars = [ClosedBar(each.instrument.symbol, each.timeframe, each.bar) for each in closed]
+        await self._carry_out(await self._workers.decide(bars))
+
+    async def _begin_minute(self, at_ns: int) -> None:
+        due = [
+            run_id
+            for run_id, session in self._run_of.items()
+            if session.is_in_hours(at_ns) and run_id not in session.stopped
+        ]
+        if due:
+            await self._carry_out(await self._workers.clock(at_ns, due))
+
+    async def _carry_out(self, decided: Mapping[str, Sequence[Want]]) -> None:
+        by_room: dict[str, dict[str, Sequence[Want]]] = {}
+        for run_id, wants in decided.items():
+            if wants:
+                by_room.setdefault(self._run_of[run_id].spec.account_id, {})[run_id] = wants
+        for account_id, mine in by_room.items():
+            await self.rooms[account_id].conductor.carry_out(mine)
+
+    def _price(
+        self,
+        instrument: Instrument,
+        last: float,
+        high: float,
+        low: float,
+        volume: float,
+        bid: float,
+        ask: float,
+        at_ns: int,
+    ) -> None:
+        self.gate.state.price(instrument.key, Decimal(str(last)), at_ns)
+        for room in self.rooms.values():
+            room.algos.on_price(instrument, last, high, low, volume, bid, ask, at_ns)
+
+    def _tape(self, events: EventBatch) -> None:
+        del events
+
+    async def _settled(self) -> None:
+        """Paper accounts wait until all is done; strategies of every account are told of their fills."""
+        while True:
+            for room in self.rooms.values():
+                if room.account.broker is Broker.PAPER:
+                    await _settle(room)
+            with_news = [room for room in self.rooms.values() if room.conductor.has_news]
+            if not with_news:
+                return
+            for room in with_news:
+                await room.conductor.tell_runs()
+
+    # -- what happens
+
+    def _not_ready(self, account_id: str) -> str:
+        return self.readiness.why_not_ready(account_id) or ""
+
+    def _lost(self, account_id: str, error: LeaseLostError) -> None:
+        self.parts.say(f"account {account_id} was taken over by another process: {error}")
+        self.stop()
+
+    def _refused(self, account_id: str, refused: Refused) -> None:
+        self.parts.say(f"{account_id}: {refused.symbol}: not taken: {refused.text}")
+
+    def _hear_feed(self, event: FeedEvent) -> None:
+        self.bus.tell(event)
+        self.parts.say(f"feed: {event}")
+
+    def _hear_runner(self, event: RunnerEvent) -> None:
+        if isinstance(event, StrategyStopped):
+            session = self._run_of.get(event.run_id)
+            if session is not None:
+                session.stopped.add(event.run_id)
+                self.rooms[session.spec.account_id].conductor.remove(event.run_id)
+            self.parts.say(
+                f"strategy {event.run_id} is stopped ({event.reason}): {event.text}; its exits stay armed"
+            )
+        self.bus.tell(event)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+@asynccontextmanager
+async def open_house(parts: HouseParts, wanted: Wanted) -> AsyncIterator[House]:
+    """Everything open and warmed up; leaving ends strategies, lets go of accounts and closes feeds."""
+    async with AsyncExitStack() as stack:
+        house = House(parts)
+        await house.open(stack, wanted)
+        try:
+            yield house
+        finally:
+            await house.close_sessions()
+
+
+def _source_of(account: Account) -> str:
+    return account.account_id if account.data_source == OWN else account.data_source
+
+
+async def _found(spec: SessionSpec, source: BrokerAdapter) -> Mapping[str, Instrument]:
+    """The instruments of a session among those of its data source, by symbol, in the order asked for.
+
+    Errors: `NotFoundError` naming the first that is not listed.
+    """
+    names = [name if ":" in name else f"{Exchange.NSE}:{name}" for name in spec.symbols]
+    wanted = set(names)
+    found: dict[str, Instrument] = {}
+    underlyings: set[str] = set()
+    for each in await source.instruments():
+        if each.key in wanted:
+            found[each.key] = each
+        if each.underlying is not None:
+            underlyings.add(each.underlying)
+    for name in names:
+        if name not in found:
+            raise NotFoundError(
+                f"{name} is not listed at the broker today", hint="write EXCHANGE:SYMBOL, such as NSE:INFY"
+            )
+    return {found[name].symbol: _with_hours(found[name], underlyings) for name in names}
+
+
+def _with_hours(instrument: Instrument, underlyings: Collection[str]) -> Instrument:
+    """A share's hours depend on whether it has derivatives (closing auction, specs/india-markets.md 3.1): the broker's
+    list of the day says so."""
+    if instrument.has_derivatives is not None or instrument.kind is not InstrumentKind.SHARE:
+        return instrument
+    return replace(instrument, has_derivatives=instrument.symbol in underlyings)
+
+
+async def _settle(room: AccountRoom) -> None:
+    await settle(room.journal, room.algos, (lambda: room.is_busy,))

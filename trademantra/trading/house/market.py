@@ -1,0 +1,152 @@
+"""A market as the desk sees it: prices in order, decisions before the prices that follow them.
+
+One queue holds what the feed brought: bars that closed, ticks, minutes that began.  One task takes it out.  What strategies
+decide on a bar is placed before the next ticks reach a paper exchange, so a paper session can be replayed as a back-test.
+Prices for limits and protection are taken at once: they never wait in the queue.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from math import nan
+from typing import TypeAlias
+
+from trademantra.brokers.listings import Listings
+from trademantra.brokers.paper.host import ExchangeHost
+from trademantra.brokers.paper.market import EventBatch
+from trademantra.core.instrument import Instrument
+from trademantra.trading.feeds.bar_rules import BarClosed
+from trademantra.trading.feeds.replay import event_batches
+from trademantra.trading.feeds.tick_hub import TickHub
+from trademantra.trading.feeds.ticks import TickBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """The clock reached the start of a minute, and the bars that ended then are through."""
+
+    at_ns: int
+
+
+_Item: TypeAlias = list[BarClosed] | TickBatch | Minute
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketEars:
+    """Who hears of a market.  `bars`: those that ended at one instant.  `events`: what was fed, for the tape.
+
+    `price(instrument, last, high, low, volume, bid, ask, at_ns)`; `settled` returns when all that prices set off in
+    paper accounts is done.
+    """
+
+    bars: Callable[[Sequence[BarClosed]], Awaitable[None]]
+    minute: Callable[[int], Awaitable[None]]
+    price: Callable[[Instrument, float, float, float, float, float, float, int], None]
+    events: Callable[[EventBatch], None]
+    settled: Callable[[], Awaitable[None]]
+
+
+class Market:
+    """Ticks of one hub for the instruments of `listings`, fed to the paper exchanges `hosts`."""
+
+    def __init__(
+        self, hub: TickHub, listings: Listings, hosts: Sequence[ExchangeHost], ears: MarketEars
+    ) -> None:
+        self.hub, self.listings, self._hosts, self._ears = hub, listings, tuple(hosts), ears
+        self._queue: deque[_Item] = deque()
+        self._arrived = asyncio.Event()
+        self._closed: list[BarClosed] = []
+        self._waiting: deque[TickBatch] = deque()
+        self._converted: Iterator[EventBatch] | None = None
+        self._known = 0
+        hub.on_bar(self._bar)
+        hub.on_ticks(self._ticks)
+
+    @property
+    def waiting(self) -> int:
+        """How much the strategies are behind the feed, in items."""
+        return len(self._queue)
+
+    def minute_began(self, at_ns: int) -> None:
+        self._flush()
+        self._put(Minute(at_ns))
+
+    async def run(self) -> None:
+        """Take out what arrives, until cancelled."""
+        while True:
+            while self._queue:
+                await self._take(self._queue.popleft())
+            self._arrived.clear()
+            if not self._queue:
+                await self._arrived.wait()
+
+    # -- in
+
+    def _bar(self, closed: BarClosed) -> None:
+        if not self._closed:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._closed.append(closed)
+
+    def _flush(self) -> None:
+        if self._closed:
+            self._put(self._closed)
+            self._closed = []
+
+    def _ticks(self, batch: TickBatch) -> None:
+        self._flush()  # bars that ended before these ticks
+        self._put(batch)
+
+    def _put(self, item: _Item) -> None:
+        self._queue.append(item)
+        self._arrived.set()
+
+    # -- out
+
+    async def _take(self, item: _Item) -> None:
+        if isinstance(item, Minute):
+            await self._ears.minute(item.at_ns)
+        elif isinstance(item, TickBatch):
+            await self._feed(item)
+        else:
+            item.sort(key=lambda closed: closed.end_ns)
+            for _, together in groupby(item, key=lambda closed: closed.end_ns):
+                await self._ears.bars(list(together))
+        await self._ears.settled()
+
+    async def _feed(self, batch: TickBatch) -> None:
+        if self._converted is None or self._known != len(self.hub.table):
+            self._known = len(self.hub.table)
+            self._converted = event_batches(iter(self._waiting.popleft, None), self.hub.table, self.listings)
+        self._waiting.append(batch)
+        events = next(self._converted)
+        if not len(events):
+            return
+        self._ears.events(events)
+        for host in self._hosts:
+            await host.feed_batch(events)
+        if self._hosts:
+            await self._ears.settled()
+        bids, asks = _best(batch)
+        by_row = {row: (bid, ask) for row, bid, ask in zip(batch.row.tolist(), bids, asks, strict=True)}
+        for row, at_ns, last, volume in zip(
+            events.token_row.tolist(),
+            events.at_ns.tolist(),
+            events.close.tolist(),
+            events.volume.tolist(),
+            strict=True,
+        ):
+            instrument = self.listings.at(row).instrument
+            found = self.hub.table.find(instrument)
+            bid, ask = by_row.get(-1 if found is None else found, (nan, nan))
+            self._ears.price(instrument, last, last, last, volume, bid, ask, at_ns)
+
+
+def _best(batch: TickBatch) -> tuple[list[float], list[float]]:
+    depth = batch.depth
+    if depth is None:
+        return [nan] * len(batch), [nan] * len(batch)
+    bids = [price or nan for price in depth.bid_price[:, 0].tolist()]
+    asks = [price or nan for price in depth.ask_price[:, 0].tolist()]
+    return bids, asks

@@ -1,0 +1,187 @@
+"""What must be done whatever strategies want: kills, breaches of limits, requests of people.
+
+Everything here works from memory.  A kill needs no database: its block holds from the instant that it is seen, before
+any of its orders are cancelled.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+
+from trademantra.brokers.errors import BrokerError
+from trademantra.core.errors import TradeMantraError
+from trademantra.core.time import Clock
+from trademantra.engine.records import Reason
+from trademantra.kit.timer import Timer
+from trademantra.trading.control.requests import DeskAnswer, DeskRequest, RequestKind
+from trademantra.trading.house.room import AccountRoom
+from trademantra.trading.house.strategies import StrategySession
+from trademantra.trading.position_check import position_differences
+from trademantra.trading.risk.decisions import BreachRequest, Flatten, PauseStrategy
+from trademantra.trading.risk.gate import RiskGate
+from trademantra.trading.risk.kill import KillSwitch
+from trademantra.trading.risk.kill_files import Kill, KillScope
+from trademantra.trading.risk.limits import Scope
+from trademantra.trading.runner.workers import StrategyWorkers
+from trademantra.trading.targets import cancel_all, close_all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverseerParts:
+    """`rooms` and `sessions` are those of the house, as they are at the time.  `wall`: the switch lives in real time.
+
+    `say` hears what was done, for the owner; `spawn` runs work beside the loop.
+    """
+
+    rooms: Mapping[str, AccountRoom]
+    sessions: Mapping[str, StrategySession]
+    gate: RiskGate
+    switch: KillSwitch
+    workers: StrategyWorkers
+    timer: Timer
+    wall: Clock
+    say: Callable[[str], None]
+    spawn: Callable[[Coroutine[None, None, None]], None]
+
+
+class Overseer:
+    """Of one desk."""
+
+    def __init__(self, parts: OverseerParts) -> None:
+        self._parts = parts
+        self._numbers = 0
+
+    def look(self) -> None:
+        """At the switch and at all losses; call it a few times a second, and after fills."""
+        parts = self._parts
+        for kill in parts.switch.poll(parts.wall.now_ns()):
+            parts.say(str(kill))
+            parts.spawn(self._carry_out(kill))
+        for request in parts.gate.watch(parts.timer.now_ns()):
+            self.heard(request)
+
+    def heard(self, request: BreachRequest) -> None:
+        """What the gate asks for."""
+        parts = self._parts
+        if isinstance(request, PauseStrategy):
+            parts.gate.state.pause(request.account_id, request.strategy_id, f"{request.rule}: {request.text}")
+            self._pause(request.account_id, request.strategy_id)
+            parts.say(f"strategy {request.strategy_id} in {request.account_id} is paused: {request.text}")
+        else:
+            parts.say(f"{request.scope} {request.name} is closed: {request.text}")
+            parts.spawn(self._flatten(request))
+
+    async def answer(self, request: DeskRequest) -> DeskAnswer:
+        """Do what a person asked.  Errors become answers: who asked is told."""
+        room = self._parts.rooms.get(request.account_id)
+        if room is None:
+            return DeskAnswer(False, f"account {request.account_id} is not open here")
+        try:
+            return await self._answer(room, request)
+        except TradeMantraError as error:
+            return DeskAnswer(False, f"{error.message}{f' ({error.hint})' if error.hint else ''}")
+
+    # -- inside
+
+    async def _answer(self, room: AccountRoom, request: DeskRequest) -> DeskAnswer:
+        named = request.arguments.get("strategy")
+        strategy_id = str(named) if named else None
+        if request.kind is RequestKind.RECONCILE:
+            return await self._reconcile(room)
+        if request.kind is RequestKind.CLOSE_ALL:
+            results = await self._close(room, strategy_id)
+            return DeskAnswer(True, f"{results} positions are being left")
+        if request.kind is RequestKind.CANCEL_ALL:
+            done = await cancel_all(room.desk, room.algos, self._parts.timer, strategy_id=strategy_id)
+            return DeskAnswer(True, f"{len(done)} orders were cancelled")
+        if strategy_id is None:
+            return DeskAnswer(False, "name the strategy")
+        if request.kind is RequestKind.PAUSE:
+            self._parts.gate.state.pause(room.account_id, strategy_id, "paused by request")
+            self._pause(room.account_id, strategy_id)
+            await cancel_all(room.desk, room.algos, self._parts.timer, strategy_id=strategy_id)
+            return DeskAnswer(
+                True, f"{strategy_id} is paused: its entries are cancelled, its exits stay armed"
+            )
+        released = self._parts.gate.state.release(Scope.STRATEGY, room.account_id, strategy_id, "paused")
+        for session in self._sessions(room.account_id, strategy_id):
+            for run_id in session.run_ids:
+                if run_id not in session.stopped:
+                    self._parts.workers.resume(run_id)
+        return DeskAnswer(True, f"{strategy_id} goes on" if released else f"{strategy_id} was not paused")
+
+    async def _reconcile(self, room: AccountRoom) -> DeskAnswer:
+        await room.desk.refresh()
+        try:
+            positions, holdings = await room.adapter.positions(), await room.adapter.holdings()
+        except BrokerError as error:
+            return DeskAnswer(False, f"the broker's positions cannot be read: {error}")
+        differences = position_differences(room.desk.book.positions, positions, holdings)
+        unknown = [each.order.order_id for each in room.desk.book.working() if each.order.status == "unknown"]
+        facts = {
+            "positions": [each.text for each in differences],
+            "unknown_orders": unknown,
+            "foreign_orders": len(room.desk.foreign_orders()),
+        }
+        missing = [each for each in differences if each.is_missing]
+        if missing or unknown:
+            return DeskAnswer(
+                False, "; ".join([*(each.text for each in missing), *(f"{each} is unknown" for each in unknown)]), facts
+            )  # fmt: skip
+        others = f"; {len(differences)} positions of others are left alone" if differences else ""
+        return DeskAnswer(True, f"the broker's books were read and agree{others}", facts)
+
+    async def _carry_out(self, kill: Kill) -> None:
+        """Cancel entries in its scope, and close positions where it says so."""
+        for room in list(self._parts.rooms.values()):
+            if kill.scope is KillScope.ACCOUNT and kill.name != room.account_id:
+                continue
+            if kill.scope is KillScope.USER and kill.name != room.account.user_id:
+                continue
+            strategy_id = kill.name if kill.scope is KillScope.STRATEGY else None
+            await self._tried(room, strategy_id, flatten=kill.flatten)
+
+    async def _flatten(self, request: Flatten) -> None:
+        for room in list(self._parts.rooms.values()):
+            of_user = request.scope is Scope.USER and room.account.user_id == request.name
+            if room.account_id == request.account_id or of_user:
+                strategy_id = request.name if request.scope is Scope.STRATEGY else None
+                await self._tried(room, strategy_id, flatten=True)
+
+    async def _tried(self, room: AccountRoom, strategy_id: str | None, *, flatten: bool) -> None:
+        """One account's trouble does not keep the others from being closed."""
+        try:
+            await cancel_all(room.desk, room.algos, self._parts.timer, strategy_id=strategy_id)
+            if flatten:
+                await self._close(room, strategy_id)
+        except TradeMantraError as error:
+            self._parts.say(f"account {room.account_id} could not be cleared: {error}")
+
+    async def _close(self, room: AccountRoom, strategy_id: str | None) -> int:
+        self._numbers += 1
+        name = f"close-{self._parts.timer.now_ns()}-{self._numbers}"
+        closed = await close_all(
+            room.desk, room.algos, self._parts.timer, name, Reason.MARGIN, strategy_id=strategy_id
+        )
+        return len(closed)
+
+    def _pause(self, account_id: str, strategy_id: str) -> None:
+        for session in self._sessions(account_id, strategy_id):
+            for run_id in session.run_ids:
+                if run_id not in session.stopped:
+                    self._parts.workers.pause(run_id)
+            asyncio.get_running_loop().call_soon(
+                self._parts.spawn, self._drop_entries(account_id, strategy_id)
+            )
+
+    async def _drop_entries(self, account_id: str, strategy_id: str) -> None:
+        room = self._parts.rooms.get(account_id)
+        if room is not None:
+            await self._tried(room, strategy_id, flatten=False)
+
+    def _sessions(self, account_id: str, strategy_id: str) -> list[StrategySession]:
+        return [
+            each
+            for each in self._parts.sessions.values()
+            if each.spec.account_id == account_id and each.strategy_id == strategy_id
+        ]

@@ -1,0 +1,167 @@
+"""One account of a running desk: its lease, its orders, its algorithms, and the strategies that trade in it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trademantra.brokers.errors import BrokerError
+from trademantra.brokers.paper.broker import PaperBroker
+from trademantra.brokers.port import BrokerAdapter
+from trademantra.core.instrument import Instrument
+from trademantra.core.order import Order
+from trademantra.core.time import NANOSECONDS_PER_SECOND
+from trademantra.kit.bus import Bus
+from trademantra.kit.database import Database
+from trademantra.kit.lease import Keeper, LeaseLostError, take_lease
+from trademantra.kit.limiter import RateLimiter, Window
+from trademantra.kit.timer import Timer
+from trademantra.markets.charges.tariffs import tariff_of
+from trademantra.trading.account_desk import AccountDesk
+from trademantra.trading.accounts.account import Account
+from trademantra.trading.accounts.settings import AccountMode, Broker, PaperAccountSettings
+from trademantra.trading.algos.host import AlgoBook, AlgoParts
+from trademantra.trading.charges import ExecutionCharges
+from trademantra.trading.desk_events import PersonNeeded
+from trademantra.trading.desk_parts import DeskParts
+from trademantra.trading.journal import OrderJournal
+from trademantra.trading.lease_names import lease_name
+from trademantra.trading.order_store import OrderStore
+from trademantra.trading.orders import OrderBook
+from trademantra.trading.policy import OrderPolicy
+from trademantra.trading.risk.decisions import BreachRequest
+from trademantra.trading.risk.gate import RiskGate
+from trademantra.trading.risk.limits import INDIA_LIVE_LIMITS
+from trademantra.trading.risk.road import RiskRoad
+from trademantra.trading.runner.workers import StrategyWorkers
+from trademantra.trading.session.conductor import Conductor, Refused
+
+_LEASE_NS = 15 * NANOSECONDS_PER_SECOND
+_ORDERS = "orders"
+_UNLIMITED = 1_000_000  # orders a second, where a broker states no limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What all accounts of a desk use together.  `owner`: the name of this process in leases.
+
+    `on_request` hears what breaches of limits ask for, `lost` of accounts that another process took over.
+    """
+
+    owner: str
+    database: Database
+    journal: OrderJournal
+    timer: Timer
+    bus: Bus
+    gate: RiskGate
+    workers: StrategyWorkers
+    on_request: Callable[[BreachRequest], None]
+    not_ready: Callable[[str], str]
+    lost: Callable[[str, LeaseLostError], None]
+    refused: Callable[[str, Refused], None]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRoom:
+    """An open account."""
+
+    account: Account
+    adapter: BrokerAdapter
+    desk: AccountDesk
+    algos: AlgoBook
+    conductor: Conductor
+    journal: OrderJournal
+
+    @property
+    def account_id(self) -> str:
+        return self.account.account_id
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether orders, answers or news of this account are on their way (paper accounts are waited for)."""
+        heard = self.adapter.is_heard if isinstance(self.adapter, PaperBroker) else True
+        return self.desk.is_busy or not heard
+
+
+@asynccontextmanager
+async def open_room(account: Account, adapter: BrokerAdapter, shared: Shared) -> AsyncIterator[AccountRoom]:
+    """Take an account over and open its desk; leaving lets go of it.
+
+    Errors: `LeaseHeldError` while another process serves it.
+    """
+    account_id, timer, state = account.account_id, shared.timer, shared.gate.state
+    async with AsyncExitStack() as stack:
+        lease = await take_lease(
+            shared.database, lease_name(account_id), shared.owner, timer, length_ns=_LEASE_NS
+        )
+        keeper = Keeper(lease, shared.database, timer, lambda error: shared.lost(account_id, error))
+        await stack.enter_async_context(keeper)
+        state.account_opened(account_id, account.user_id)
+        own = (account.limits, INDIA_LIVE_LIMITS) if account.mode is AccountMode.LIVE else (account.limits,)
+        shared.gate.set_limits(account_id, *own)
+        state.capital(account_id, await _capital(adapter))
+        book = OrderBook(
+            account_id, ExecutionCharges(tariff_of(_tariff(account)), _unknown(account_id, shared.bus))
+        )
+        desk = AccountDesk(
+            book,
+            DeskParts(
+                adapter=adapter,
+                policy=OrderPolicy(adapter.manifest, timer, account.outside_hours),
+                store=OrderStore(shared.database),
+                journal=shared.journal,
+                lease=lease,
+                limiter=_limiter(adapter, timer),
+                timer=timer,
+                bus=shared.bus,
+                gate=RiskRoad(
+                    shared.gate, account_id, timer, shared.on_request, lambda: shared.not_ready(account_id)
+                ),
+                last_price=lambda instrument: _last_price(shared.gate, instrument),
+            ),
+        )
+        await stack.enter_async_context(desk)
+        conductor = Conductor(
+            desk, shared.workers, timer, lambda refused: shared.refused(account_id, refused)
+        )
+        algos = AlgoBook(
+            desk,
+            AlgoParts(
+                database=shared.database, journal=shared.journal, lease=lease, timer=timer, bus=shared.bus,
+                owner=conductor.heard,
+            ),
+        )  # fmt: skip
+        await stack.enter_async_context(algos)
+        conductor.carries_with(algos)
+        yield AccountRoom(account, adapter, desk, algos, conductor, shared.journal)
+
+
+async def _capital(adapter: BrokerAdapter) -> Decimal | None:
+    """Own money; None where it cannot be read now.  Brokers with one ledger tell the same in each segment."""
+    try:
+        funds = await adapter.funds()
+    except BrokerError:
+        return None
+    return max((each.available + each.used for each in funds), default=None)
+
+
+def _tariff(account: Account) -> str:
+    settings = account.settings
+    return settings.tariff if isinstance(settings, PaperAccountSettings) else Broker(account.broker).value
+
+
+def _unknown(account_id: str, bus: Bus) -> Callable[[Order, str], None]:
+    def tell(order: Order, text: str) -> None:
+        bus.tell(PersonNeeded(account_id, order.order_id, f"booked without charges: {text}"))
+
+    return tell
+
+
+def _limiter(adapter: BrokerAdapter, timer: Timer) -> RateLimiter:
+    limits = adapter.manifest.limits.get(_ORDERS, ())
+    windows = [Window(limit.count, limit.seconds * NANOSECONDS_PER_SECOND) for limit in limits]
+    return RateLimiter(windows or [Window(_UNLIMITED, NANOSECONDS_PER_SECOND)], timer)
+
+
+def _last_price(gate: RiskGate, instrument: Instrument) -> Decimal | None:
+    return gate.state.market(instrument.key).last
