@@ -125,7 +125,7 @@ LotOption = Annotated[
     float | None, typer.Option("--lot", help="Quantities are multiples of it.", rich_help_panel=TRADING)
 ]
 TickOption = Annotated[
-    float | None, typer.Option("--tick", help="Price step, for slippage.", rich_help_panel=TRADING)
+    float | None, typer.Option("--tick", help="Price step, for levels and slippage.", rich_help_panel=TRADING)
 ]
 MarginOption = Annotated[
     float | None,

@@ -21,13 +21,26 @@ Row = tuple[str, int, int, int, float, float, float, float, float, float, int]
 def both(
     strategy: Strategy, days: Days, rules: TradingRules, charges: ChargeRules, values: Mapping[str, float]
 ) -> tuple[BacktestResult, Trader]:
+    return as_backtest(strategy, days, rules, charges, values), as_live(
+        strategy, days, rules, charges, values
+    )
+
+
+def as_backtest(
+    strategy: Strategy, days: Days, rules: TradingRules, charges: ChargeRules, values: Mapping[str, float]
+) -> BacktestResult:
     inside = {} if isinstance(strategy, AllocationStrategy) else days.prices
     given = BacktestInput(
         days.bars, days.timelines, charges, finer=inside, begin_ns=days.begin_ns, bars_per_year=A_YEAR
     )
-    result = backtest(strategy, given, values, rules)
+    return backtest(strategy, given, values, rules)
+
+
+def as_live(
+    strategy: Strategy, days: Days, rules: TradingRules, charges: ChargeRules, values: Mapping[str, float]
+) -> Trader:
     run = LiveRun(strategy, list(days.bars), days.timeframe_ns, values, rules, charges, A_YEAR)
-    return result, replay(run, days, rules)
+    return replay(run, days, rules)
 
 
 def trades_of(result: BacktestResult) -> list[Row]:

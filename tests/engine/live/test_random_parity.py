@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.engine.generated import CHARGES, fine_scripts, trading_rules
 from tests.engine.live.exchange import MINUTE, Days
-from tests.engine.live.parity import both, live_trades_of, trades_of
+from tests.engine.live.parity import as_backtest, as_live, live_trades_of, trades_of
 from tests.engine.scripted import SCRIPTED, Script
 from trademantra.engine.bars import Bars, Float64Array, Int8Array, Int64Array
 from trademantra.engine.compile import signal_kernel
@@ -84,7 +84,9 @@ def test_random_days(
     )
     assume(not needs_a_stop(rules))  # refused by name where no entry brings one
     days = days_of(script, leave, last_entry if leave is not None else None)
-    result, trader = both(SPOKEN, days, rules, charges, {})
+    result = as_backtest(SPOKEN, days, rules, charges, {})
+    assume((result.fills["price"] > 0.0).all())  # slippage of more than the whole price
+    trader = as_live(SPOKEN, days, rules, charges, {})
     assert live_trades_of(trader.run) == trades_of(result)
     assert trader.run.equity == result.curve[-1]
     assert trader.run.refused == result.metrics.refused_entries

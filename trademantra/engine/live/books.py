@@ -244,6 +244,8 @@ class LivePool(Pool):
             if book.i >= 0:
                 self._sessions = max(self._sessions, 1 + int(book.series.session[book.i]))
                 self._day = max(self._day, int(book.series.day[book.i]))
+        for book in self.books:
+            book.today = book.i >= 0 and int(book.series.day[book.i]) == self._day
 
     def begin(self, session: LiveSession, auction: Mapping[str, float]) -> bool:
         """A trading day begins; False for a second call, which only says what has become known since."""
