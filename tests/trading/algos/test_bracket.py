@@ -7,14 +7,15 @@ from random import Random
 import pytest
 from sqlalchemy import select
 
-from tests.brokers.contract.simulated import CONTRACT, SHARE
+from tests.brokers.contract.simulated import CONTRACT, SHARE, START_NS
 from tests.trading.algos.scene import bracket, run
 from trademantra.brokers.paper.link import Mishap, RequestKind
 from trademantra.core.errors import InvalidValueError, NotFoundError
 from trademantra.core.order import OrderType, Side
 from trademantra.engine.records import Reason
 from trademantra.engine.rules import Level
-from trademantra.trading.algos.events import AlgoEnded, EntryGone, Protected
+from trademantra.trading.algos.events import AlgoEnded, AlgoFill, EntryGone, Protected
+from trademantra.trading.algos.history import fills_since
 from trademantra.trading.algos.levels import Protection
 from trademantra.trading.algos.models import AlgoRow
 from trademantra.trading.desk_events import RefusedIntentError
@@ -221,6 +222,7 @@ def test_a_restart_goes_on_where_the_last_life_ended(url):
             [row] = (await session.scalars(select(AlgoRow))).all()
         assert row.ended == "flat"
         assert row.ended_ns > 0
+        assert list(await fills_since(made.database, "paper", "s1", START_NS)) == made.told_of(AlgoFill)
 
     run(scenario, url)
 
@@ -253,6 +255,10 @@ def test_only_the_stop_rests_where_the_account_says_so(url):
         assert made.fills()[1:] == [("TARGET", Side.SELL, 10, Decimal("103.10"))]
 
     run(scenario, url)
+
+
+def bare(fill):
+    return fill.order_id, fill.quantity, fill.price, fill.at_ns
 
 
 async def busy_hours(made, chance, steps):
@@ -318,6 +324,8 @@ def test_whatever_happens_every_bracket_ends_flat_and_nothing_is_doubled(url, se
         assert made.held_here() == made.held_there() == {}
         tags = [order.request.tag for order in made.orders_there()]
         assert len(tags) == len(set(tags)) > 3
+        booked = await fills_since(made.database, "paper", "s1", START_NS)
+        assert [bare(fill) for fill in booked] == [bare(fill) for fill in made.told_of(AlgoFill)]
         bought = sum(told[2] for told in made.fills() if told[1] is Side.BUY)
         sold = sum(told[2] for told in made.fills() if told[1] is Side.SELL)
         assert bought == sold > 0

@@ -1,22 +1,26 @@
 """The exits of a position, whatever becomes of its orders: protected, never closed twice, the same after a restart."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.brokers.contract.simulated import SHARE, START_NS
+from tests.brokers.contract.simulated import CONTRACT, SHARE, START_NS
 from tests.trading.algos.board import CLOSING, Board
 from tests.trading.algos.scene import bracket
 from trademantra.core.order import OrderStatus, OrderType, Product, Side
+from trademantra.engine import matching
+from trademantra.engine.compile import uncompiled
 from trademantra.engine.records import Reason
 from trademantra.engine.rules import Level
 from trademantra.trading.algos.bracket import GuardSpec
-from trademantra.trading.algos.levels import Protection, exit_levels
+from trademantra.trading.algos.levels import Protection, exit_levels, on_tick
 from trademantra.trading.algos.pairs import STOP
-from trademantra.trading.algos.view import Place, base_name
+from trademantra.trading.algos.view import Place, Price, base_name
 
 S = OrderStatus
+BOTH = Protection(stop_rule=Level.parse("2%"), target_rule=Level.parse("3%"))
 LEVELS = st.sampled_from(["none", "1%", "2.5pt", "2atr"]).map(Level.parse)
 PROTECTIONS = st.builds(
     Protection,
@@ -161,11 +165,23 @@ def test_a_stop_follows_the_price_and_never_moves_against_the_position(side, rul
         last = stop.trigger_price
 
 
+@given(
+    level=st.floats(0.01, 5000.0),
+    tick=st.sampled_from(["0.05", "0.01", "0.10", "0.0025", "1"]),
+    side=st.sampled_from(list(Side)),
+)
+def test_levels_lie_on_the_same_tick_as_the_engine_s(level, tick, side):
+    instrument = replace(SHARE, tick_size=Decimal(tick))
+    assert float(on_tick(instrument, side, level)) == uncompiled(matching.on_tick)(
+        float(tick), side.sign, level
+    )
+
+
 def guard(quantity=100, protection=None, **words):
     return GuardSpec(
         algo_id="g1", account_id="paper", strategy_id="s1", instrument=SHARE, side=Side.BUY, quantity=Decimal(quantity),
         product=Product.MIS, decided_ns=START_NS, average=100.0,
-        protection=protection or Protection(stop_rule=Level.parse("2%"), target_rule=Level.parse("3%")), **words,
+        protection=protection or BOTH, **words,
     )  # fmt: skip
 
 
@@ -291,3 +307,71 @@ def test_what_the_day_ended_is_placed_anew_when_trading_begins():
     board.continuous = True
     board.settle_all()
     assert (board.left("stop.1"), board.left("target.1")) == (100, 100)
+
+
+def two_pairs():
+    """40 entered in two fills, of which one order may close 20 (the freeze quantity)."""
+    board = Board(bracket(quantity=40, instrument=CONTRACT, protection=BOTH), START_NS)
+    board.step()
+    board.settle("entry", "yes")
+    for _ in range(2):
+        board.fill("entry", Decimal(20), Decimal(1000))
+        board.settle_all()
+    assert [board.left(name) for name in ("stop", "target", "stop.1", "target.1")] == [20, 20, 20, 20]
+    return board
+
+
+def test_a_fill_makes_the_other_side_of_its_own_pair_smaller():
+    board = two_pairs()
+    board.fill("target", Decimal(5), Decimal(1030))
+    board.settle_all()
+    assert [board.left(name) for name in ("stop", "target", "stop.1", "target.1")] == [15, 15, 20, 20]
+
+
+def test_when_both_sides_fill_in_part_what_is_left_closes_the_rest():
+    board = Board(guard(), START_NS)
+    board.step()
+    board.settle_all()
+    board.fill("stop", Decimal(40), Decimal(98))
+    board.fill("target", Decimal(10), Decimal(103))
+    board.settle_all()
+    assert (board.left("stop"), board.left("target")) == (50, 50)
+
+
+def test_nothing_is_placed_for_what_an_order_that_is_yet_to_shrink_may_close():
+    board = Board(bracket(quantity=40, instrument=CONTRACT, protection=BOTH), START_NS)
+    board.step()
+    board.settle("entry", "yes")
+    board.fill("entry", Decimal(20), Decimal(1000))
+    board.settle_all()
+    board.fill("stop", Decimal(5), Decimal(980))
+    board.fill("entry", Decimal(10), Decimal(1000))
+    board.step()
+    assert held(board) == board.may_close() == 25
+    board.settle_all()
+    assert held(board) == board.may_close() == 25
+
+
+def test_a_stop_that_a_person_moved_nearer_stays_there():
+    board = Board(guard(), START_NS)
+    board.step()
+    board.settle_all()
+    board.orders["stop"] = replace(board.orders["stop"], trigger_price=Decimal(99))
+    board.settle_all()
+    assert board.orders["stop"].trigger_price == 99
+    board.orders["stop"] = replace(board.orders["stop"], trigger_price=Decimal(97))
+    board.settle_all()
+    assert board.orders["stop"].trigger_price == 98
+
+
+def test_the_event_of_the_first_fill_does_not_raise_the_trail():
+    board = Board(bracket(quantity=10, protection=Protection(trail=Level.parse("1pt"))), START_NS)
+    board.step()
+    board.settle("entry", "yes")
+    board.now_ns += 10**9
+    board.fill("entry", Decimal(10), Decimal(100))
+    for high, at_ns, expected in ((105.0, board.now_ns, 99), (101.0, board.now_ns + 1, 100)):
+        event = Price(100.0, high, 99.5, 1.0, float("nan"), float("nan"), at_ns)
+        board.memory = board.spec.heard(board.memory, event)
+        board.settle_all()
+        assert board.orders["stop"].trigger_price == expected
