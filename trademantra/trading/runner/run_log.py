@@ -37,6 +37,9 @@ class WarmUp:
                 )
 
 
+NO_HISTORY = WarmUp({}, {})
+
+
 @dataclass(frozen=True, slots=True)
 class SessionBegan:
     """A trading day begins; `auction` holds the pre-open prices that are known."""
@@ -77,7 +80,7 @@ LogEntry: TypeAlias = SessionBegan | ClockTold | BarsClosed | FillTold | EntryGo
 class RunLog:
     """Inputs of a run since it was started, all of them answered; `decisions` is the digest of the answers, if known."""
 
-    warm_up: WarmUp | None
+    warm_up: WarmUp
     entries: Sequence[LogEntry]
     decisions: str = ""
 

@@ -52,7 +52,7 @@ class Run:
     number: int
     spec: RunSpec
     streams: tuple[int, ...]
-    warm_up: WarmUp | None
+    warm_up: WarmUp
     inputs: list[LogEntry | bytes]
     decisions: Decisions | None
     state: RunState = RunState.STARTING

@@ -186,7 +186,7 @@ class Supervisor:
     async def _load(self, worker: Worker, process: WorkerProcess, run: Run) -> None:
         body, raw = plain_load(run.spec, run.streams)
         outcome = await self._one(process, run, "load", self._settings.loading_seconds, {"spec": body}, raw)
-        if isinstance(outcome, Done) and run.warm_up is not None:
+        if isinstance(outcome, Done):
             arrays, raw = plain_warm_up(run.warm_up)
             seconds = self._settings.loading_seconds
             outcome = await self._one(process, run, "warm_up", seconds, {"arrays": arrays}, raw)

@@ -16,6 +16,7 @@ from trademantra.trading.runner.events import RunnerEvent, StopReason, StrategyS
 from trademantra.trading.runner.process import WorkerProcess
 from trademantra.trading.runner.requests import block_row
 from trademantra.trading.runner.run_log import (
+    NO_HISTORY,
     ClockTold,
     EntryGone,
     FillTold,
@@ -66,7 +67,7 @@ class StrategyWorkers:
 
     # ------------------------------------------------------------ starting and stopping
 
-    async def start(self, spec: RunSpec, warm_up: WarmUp | None = None) -> RunStatus:
+    async def start(self, spec: RunSpec, warm_up: WarmUp = NO_HISTORY) -> RunStatus:
         """Start a run on history.  Errors: `RunRefusedError`; `InvalidValueError` while one of that id runs."""
         return await self._start(spec, warm_up, [], Decisions())
 
@@ -164,7 +165,7 @@ class StrategyWorkers:
     async def _start(
         self,
         spec: RunSpec,
-        warm_up: WarmUp | None,
+        warm_up: WarmUp,
         inputs: list[LogEntry | bytes],
         decisions: Decisions | None,
     ) -> RunStatus:
