@@ -183,12 +183,15 @@ def test_the_process_of_a_file_that_dies_unasked_is_noticed(tmp_path):
 DESK = """
 import asyncio, sys
 from pathlib import Path
-from tests.trading.runner.scene import own, scene
+from tests.trading.runner.scene import closed, own, scene
+from trademantra.trading.runner.events import StrategyPrinted
 async def play():
     async with scene(Path(sys.argv[1])) as it:
         await it.start(own("mine", Path(sys.argv[2])))
+        asking = asyncio.create_task(it.workers.decide(closed(0)))
+        await it.heard(StrategyPrinted)
         print(it.state("mine").pid, flush=True)
-        await asyncio.Event().wait()
+        await asking
 asyncio.run(play())
 """
 
@@ -198,7 +201,9 @@ asyncio.run(play())
 )
 def test_a_worker_ends_with_its_desk(tmp_path):
     """Also in the middle of a strategy that never answers."""
-    file = strategy_file(tmp_path, "def on_session(self, context):\n    print('here', flush=True)\n" + CALM)
+    file = strategy_file(
+        tmp_path, "def on_bar(self, context, bar):\n    print('here')\n    while True: pass\n"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", DESK, str(tmp_path), str(file)],
         stdout=subprocess.PIPE,

@@ -49,9 +49,9 @@ class LiveState:
 Outcome = Failure | Done | Replayed | Wanted | LiveState
 
 
-def plain_state(live: LiveRun, symbols: Collection[str]) -> dict[str, object]:
+def plain_state(live: LiveRun) -> dict[str, object]:
     return {
-        "positions": {symbol: or_null(live.position(symbol)) for symbol in symbols},
+        "positions": {symbol: or_null(live.position(symbol)) for symbol in live.symbols},
         "equity": or_null(live.equity),
         "trades": [
             [trade.symbol, trade.side, trade.entry_ns, trade.exit_ns, int(trade.reason), *_amounts(trade)]

@@ -37,7 +37,6 @@ class _Hosted:
     number: int
     live: LiveRun
     symbol_of: dict[int, str]
-    place: dict[str, int]
     decisions: Decisions = field(default_factory=Decisions)
 
     def told(self, entry: LogEntry) -> list[Want]:
@@ -49,7 +48,7 @@ class _Hosted:
         live = self.live
         match entry:
             case BarsClosed(bars):
-                return live.on_bars(sorted(bars, key=lambda each: self.place[each[0]]))
+                return live.on_bars(bars)
             case ClockTold(now_ns):
                 return live.on_clock(now_ns)
             case FillTold(fill):
@@ -86,9 +85,7 @@ class Host:
             case "replay":
                 return self._one(body, lambda run: self._replay(run, body.get("entries"), raw))
             case "query":
-                return self._one(
-                    body, lambda run: {"state": plain_state(self._run(run).live, self._run(run).place)}
-                )
+                return self._one(body, lambda run: {"state": plain_state(self._run(run).live)})
             case "unload":
                 return self._one(body, self._unload)
         raise ProtocolError(f"a request to {body.get('do')!r} is not known")
@@ -125,7 +122,7 @@ class Host:
             given.bars_per_year,
         )
         symbol_of = dict(zip(given.streams, given.symbols, strict=True))
-        hosted = _Hosted(number, live, symbol_of, {symbol: i for i, symbol in enumerate(given.symbols)})
+        hosted = _Hosted(number, live, symbol_of)
         self._runs[number] = hosted
         for stream in given.streams:
             self._of_stream.setdefault(stream, []).append(hosted)
