@@ -44,7 +44,8 @@ class RiskRoad:
                 self._account_id, key.strategy_id, instruments[key.instrument_key], key.product, position
             )
         for managed in book.working():
-            state.order_taken(RiskOrder.restored(managed))
+            filled = any(each.order.filled_quantity for each in book.of_intent(managed.intent_id))
+            state.order_taken(RiskOrder.restored(managed, intent_filled=filled))
 
     def check(self, intent: OrderIntent) -> OrderIntent:
         decision = self._decided(self._gate.check(intent, self._clock.now_ns()))

@@ -70,6 +70,7 @@ class RiskState(AccountBooks):
             trade = self._trades[order.intent_id] = Trade()
         if trade is not None:
             trade.live += 1
+            trade.filled = trade.filled or order.intent_filled
             _count(trade, holding)
         self._work(working, order.quantity)
         for book in holding.result_books:

@@ -24,7 +24,10 @@ def fingerprint(intent: OrderIntent, key: str) -> Fingerprint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskOrder:
-    """An order that may fill, as far as limits care.  `looks` is None for one that was restored."""
+    """An order that may fill, as far as limits care.
+
+    Of one that was restored `looks` is None, and `intent_filled` says whether its intent filled before: a trade already.
+    """
 
     order_id: str
     intent_id: str
@@ -39,6 +42,7 @@ class RiskOrder:
     sector: str = ""
     exit_with: str = ""
     looks: Fingerprint | None = None
+    intent_filled: bool = False
 
     @classmethod
     def of(
@@ -54,14 +58,14 @@ class RiskOrder:
         )  # fmt: skip
 
     @classmethod
-    def restored(cls, managed: ManagedOrder, sector: str = "") -> "RiskOrder":
+    def restored(cls, managed: ManagedOrder, sector: str = "", *, intent_filled: bool = False) -> "RiskOrder":
         """An order of the journal that may still fill: what of it is open; its position holds the rest."""
         order = managed.order
         return cls(
             order_id=order.order_id, intent_id=managed.intent_id, account_id=managed.account_id,
             strategy_id=managed.strategy_id, instrument=order.instrument, side=order.side, quantity=order.open_quantity,
             product=order.product, purpose=managed.purpose, taken_ns=managed.created_ns, sector=sector,
-            exit_with=managed.exit_with,
+            exit_with=managed.exit_with, intent_filled=intent_filled,
         )  # fmt: skip
 
 
