@@ -28,7 +28,7 @@ FAULTS: Sequence[Mapping[str, object]] = (
     {"kind": "delay", "probability": 0.15, "delay_ms": 60, **ORDER_CALLS},
     {"kind": "bad_gateway", "probability": 0.05, "method": "GET", "path": "/orders*"},
     {"kind": "bad_gateway", "probability": 0.05, "method": "GET", "path": "/trades*"},
-    {"kind": "rate_limited", "probability": 0.05, "method": "GET"},
+    {"kind": "rate_limited", "probability": 0.05, "method": "GET", "path": "/[!s]*"},  # not its own routes
     {"kind": "duplicate_update", "probability": 0.2},
     {"kind": "reorder_updates", "probability": 0.2},
     {"kind": "drop_update", "probability": 0.1},
