@@ -8,7 +8,7 @@ Invariants:
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import ClassVar, Self, TypeAlias
@@ -19,8 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from trademantra.core.errors import TradeMantraError
 from trademantra.kit.database import Database
 from trademantra.kit.lease import Lease, LeaseLostError
+from trademantra.kit.prepared import PreparedStatements, Row
 
-Row: TypeAlias = Mapping[str, object]
 Change: TypeAlias = tuple[Executable, Row]
 
 _LARGEST_GROUP = 500
@@ -51,6 +51,7 @@ class OrderJournal:
         self._arrived = asyncio.Event()
         self._under_way: list[_Waiting] = []
         self._closing = False
+        self._prepared = PreparedStatements()
         self._task: asyncio.Task[None] | None = None
         self.commits = 0
 
@@ -120,13 +121,14 @@ class OrderJournal:
     async def _transaction(self, group: Sequence[_Waiting]) -> None:
         leases = {id(each.lease): each.lease for each in group}.values()
         changes = [change for each in group for change in each.changes]
+        prepared = self._prepared
 
         def write(connection: Connection) -> None:
             for lease in leases:
                 lease.guard_at_once(connection)
             for _, same in groupby(changes, key=lambda change: id(change[0])):
                 together = list(same)
-                connection.execute(together[0][0], [row for _, row in together])
+                prepared.execute(connection, together[0][0], [row for _, row in together])
 
         await self._database.write_at_once(write)
         self.commits += 1

@@ -6,6 +6,7 @@ from dataclasses import fields
 from datetime import date
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 
 from trademantra.core.errors import BadInputError
 from trademantra.core.instrument import (
@@ -32,8 +33,6 @@ _DECIMALS = ("strike", "lot_size", "tick_size", "freeze_quantity", "multiplier")
 def terms_to_json(order: Order) -> str:
     """What was ordered: instrument and terms, exact.  State and fills are not part of it."""
     terms = {
-        "version": _VERSION,
-        "instrument": instrument_words(order.instrument),
         "side": order.side.value,
         "quantity": str(order.quantity),
         "order_type": order.order_type.value,
@@ -42,7 +41,14 @@ def terms_to_json(order: Order) -> str:
         "trigger_price": None if order.trigger_price is None else str(order.trigger_price),
         "validity": order.validity.value,
     }
-    return json.dumps(terms, separators=(",", ":"))
+    rest = json.dumps(terms, separators=(",", ":"))
+    return f'{{"version":{_VERSION},"instrument":{_instrument_text(order.instrument)},{rest[1:]}'
+
+
+@lru_cache(maxsize=4096)
+def _instrument_text(instrument: Instrument) -> str:
+    """The same for every order of an instrument, and most of an order's text."""
+    return json.dumps(instrument_words(instrument), separators=(",", ":"))
 
 
 def order_from_json(order_id: str, text: str) -> Order:

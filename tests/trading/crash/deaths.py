@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -57,6 +58,12 @@ class Fate:
     def watch_sql(self) -> None:
         event.listen(Engine, "before_cursor_execute", lambda *_: self.at("statement"))
         event.listen(Engine, "commit", lambda _: self.at("commit"))
+        event.listen(Engine, "connect", lambda connection, _: self._watch_driver(connection))
+
+    def _watch_driver(self, connection: object) -> None:
+        """What the journal hands to SQLite's driver as it is (`kit.prepared`)."""
+        if isinstance(connection, sqlite3.Connection):
+            connection.set_trace_callback(lambda _: self.at("statement"))
 
 
 class MortalJournal(OrderJournal):
