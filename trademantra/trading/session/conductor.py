@@ -165,11 +165,15 @@ class Conductor:
             await self.carry_out({news.run_id: wants})
 
     async def carry_out(self, decided: Mapping[str, Sequence[Want]]) -> None:
-        """Place, leave and cancel what runs want; ways out of all runs go before entries."""
+        """Place, leave and cancel what runs want; ways out of all runs are with the desk before any entry is asked for."""
+        is_leaving = False
         for run_id, wants in decided.items():
             for want in wants:
                 if run_id in self._runs and not isinstance(want, Enter):
+                    is_leaving = True
                     await self._out(self._runs[run_id], want)
+        if is_leaving:  # the entry of a reversal would close the position that its exit is for
+            await self._book.settled()
         for run_id, wants in decided.items():
             for want in wants:
                 if run_id in self._runs and isinstance(want, Enter):
