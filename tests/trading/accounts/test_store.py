@@ -99,9 +99,10 @@ def test_broker_mode_and_user_are_for_ever(url):
             # whoever writes past the store
             async with refused(IntegrityError, "are fixed"), database.writing() as session:
                 await session.execute(text(f"UPDATE desk_account SET {change} WHERE account_id = 'z1'"))
+        same = "user_id, title, broker, data_source, settings, limits, outside_hours, rest_target, go_live, created_ns"
         copied = (
-            "INSERT INTO desk_account SELECT 'n', user_id, title, broker, 'demo', data_source, settings, limits,"
-            " outside_hours, rest_target, go_live, created_ns, closed_ns FROM desk_account WHERE account_id = 'z1'"
+            f"INSERT INTO desk_account (account_id, mode, {same}) "
+            f"SELECT 'n', 'demo', {same} FROM desk_account WHERE account_id = 'z1'"
         )
         async with refused(IntegrityError, "ck_desk_account_mode"), database.writing() as session:
             await session.execute(text(copied))
