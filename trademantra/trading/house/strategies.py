@@ -253,7 +253,7 @@ class StrategySession:
 
     # -- history
 
-    async def _history(self, began_ns: int, now_ns: int) -> tuple[WarmUp | None, Mapping[str, Bars]]:
+    async def _history(self, began_ns: int, now_ns: int) -> tuple[WarmUp, Mapping[str, Bars]]:
         """Bars that were over when the session began, on their days, and those since then; nothing is decided on them."""
         spec = self.spec
         if not spec.timeframe.is_intraday:
@@ -273,7 +273,7 @@ class StrategySession:
             earlier, since[symbol] = one.slice(0, over), one.slice(over, len(one))
             if len(earlier):
                 bars[symbol], timelines[symbol] = earlier, self._timeline(earlier, days)
-        return (WarmUp(bars, timelines) if bars else None), since
+        return WarmUp(bars, timelines), since
 
     def _missed(self, run: RunSpec, log: Sequence[LogEntry], since: Mapping[str, Bars]) -> list[LogEntry]:
         """What the run would have been told while no process ran: its days, and the bars that closed."""
@@ -432,11 +432,9 @@ class StrategySession:
         )
 
 
-def _of(warm_up: WarmUp | None, symbols: Sequence[str]) -> WarmUp | None:
-    if warm_up is None:
-        return None
+def _of(warm_up: WarmUp, symbols: Sequence[str]) -> WarmUp:
     bars = {symbol: warm_up.bars[symbol] for symbol in symbols if symbol in warm_up.bars}
-    return WarmUp(bars, {symbol: warm_up.timelines[symbol] for symbol in bars}) if bars else None
+    return WarmUp(bars, {symbol: warm_up.timelines[symbol] for symbol in bars})
 
 
 def _first_day(spans: Sequence[SessionSpan], wanted: int, timeframe: Timeframe) -> date:

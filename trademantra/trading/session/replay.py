@@ -258,7 +258,7 @@ class ReplaySession:
                 bars_per_year=plan.bars_per_year,
             )
             bars = {symbol: plan.warm_up[symbol] for symbol in run.symbols if symbol in plan.warm_up}
-            warm_up = WarmUp(bars, {symbol: timelines[symbol] for symbol in bars}) if bars else None
+            warm_up = WarmUp(bars, {symbol: timelines[symbol] for symbol in bars})
             await self._workers.start(spec, warm_up)
             instruments = {symbol: plan.instruments[symbol] for symbol in run.symbols}
             self._conductor.add(
