@@ -166,6 +166,13 @@ class RiskGate:
             )  # fmt: skip
         return self._check_changed_entry(intent, holding, added, now_ns)
 
+    def free_to_close(self, intent: OrderIntent) -> Decimal:
+        """What an order like this may close, beyond what works to that end already: up to here it is no entry."""
+        holding = self.state.held(
+            intent.account_id, intent.strategy_id, intent.instrument.key, intent.product
+        )
+        return NOTHING if holding is None else self._free_to_close(intent, holding)
+
     def watch(self, now_ns: int) -> Sequence[BreachRequest]:
         """What losses ask for since the last look: call it after prices and fills.  Each breach asks once."""
         requests: list[BreachRequest] = []

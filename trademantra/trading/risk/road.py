@@ -6,7 +6,7 @@ from decimal import Decimal
 from trademantra.brokers.orders import OrderChange
 from trademantra.core.time import Clock
 from trademantra.trading.desk_events import RefusedIntentError
-from trademantra.trading.intents import OrderIntent
+from trademantra.trading.intents import OrderIntent, Purpose
 from trademantra.trading.orders import Changes, ManagedOrder, OrderBook
 from trademantra.trading.policy import cut_to
 from trademantra.trading.positions import HeldPosition
@@ -48,16 +48,22 @@ class RiskRoad:
             state.order_taken(RiskOrder.restored(managed, intent_filled=filled))
 
     def check(self, intent: OrderIntent) -> OrderIntent:
+        free = self._gate.free_to_close(intent)  # before the gate's answer counts for anything
         decision = self._decided(self._gate.check(intent, self._clock.now_ns()))
         if not decision.is_allowed:
             raise RefusedIntentError(decision.rule, decision.text)
-        reason = self._not_ready()
-        if reason and not self._closes(intent):
-            raise RefusedIntentError("not_ready", f"account {self._account_id} is not ready: {reason}")
-        return intent if decision.quantity == intent.quantity else cut_to(intent, decision.quantity)
+        quantity, reason = decision.quantity, self._not_ready()
+        if reason and intent.purpose is Purpose.ENTRY and quantity > free:
+            if not free:
+                raise self._is_not_ready(reason)
+            quantity = free
+        return intent if quantity == intent.quantity else cut_to(intent, quantity)
 
     def check_change(self, managed: ManagedOrder, change: OrderChange) -> None:
         intent, added = _as_changed(managed, change)
+        reason = self._not_ready()
+        if reason and added > 0 and intent.purpose is Purpose.ENTRY:
+            raise self._is_not_ready(reason)
         decision = self._decided(self._gate.check_change(intent, added, self._clock.now_ns()))
         if not decision.is_allowed:
             raise RefusedIntentError(decision.rule, decision.text)
@@ -86,13 +92,8 @@ class RiskRoad:
             self._on_request(request)
         return decision
 
-    def _closes(self, intent: OrderIntent) -> bool:
-        """Whether it only makes a position smaller."""
-        holding = self._gate.state.held(
-            intent.account_id, intent.strategy_id, intent.instrument.key, intent.product
-        )
-        held = Decimal(0) if holding is None else holding.held.quantity
-        return held * intent.side.sign < 0 and intent.quantity <= abs(held)
+    def _is_not_ready(self, reason: str) -> RefusedIntentError:
+        return RefusedIntentError("not_ready", f"account {self._account_id} is not ready: {reason}")
 
 
 def _as_changed(managed: ManagedOrder, change: OrderChange) -> tuple[OrderIntent, Decimal]:
