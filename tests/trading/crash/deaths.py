@@ -15,14 +15,14 @@ from trademantra.brokers.zerodha.adapter import ZerodhaAdapter
 from trademantra.trading.journal import OrderJournal
 
 POINTS: Mapping[str, int] = {
-    "statement": 60,  # before the n-th SQL statement, at most this n
-    "commit": 16,  # before the n-th commit: the rows are written and not durable
-    "committed": 16,  # durable, and nobody was told
-    "placing": 6,  # taken off the outbox, nothing written to the socket
-    "placed": 6,  # the broker answered, the answer was not used
-    "cancelling": 3,
+    "statement": 40,  # before the n-th SQL statement, at most this n
+    "commit": 10,  # before the n-th commit: the rows are written and not durable
+    "committed": 10,  # durable, and nobody was told
+    "placing": 4,  # taken off the outbox, nothing written to the socket
+    "placed": 4,  # the broker answered, the answer was not used
+    "cancelling": 2,
 }
-LONGEST_LIFE = 0.8
+LONGEST_LIFE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Death:
 def some_death(chance: Random) -> Death:
     """Half of them at a random instant, some of those in the first milliseconds; the others at a point inside."""
     if chance.random() < 0.5:
-        return Death(chance.uniform(0, 0.06) if chance.random() < 0.3 else chance.uniform(0, 0.5))
+        return Death(chance.uniform(0, 0.06) if chance.random() < 0.3 else chance.uniform(0, 0.4))
     point = chance.choice(list(POINTS))
     return Death(LONGEST_LIFE, point, chance.randint(1, POINTS[point]))
 
