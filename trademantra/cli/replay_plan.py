@@ -89,6 +89,12 @@ def replay_plan(
     rules = options.rules(strategy, prepared)
     rules = replace(rules, as_live=True, tick=float(tick_size), lot=rules.lot or 1.0)
     intraday = is_intraday(strategy) or options.intraday or prepared.product is Product.MIS
+    product = prepared.product or (Product.MIS if intraday else Product.CNC)
+    if rules.allow_short and product is Product.CNC:
+        raise InvalidValueError(
+            "shares that are sold short cannot be carried overnight",
+            hint="add --intraday, or --long-only",
+        )
     plan = ReplayPlan(
         session_id=session_id,
         folder=folder,
@@ -107,7 +113,7 @@ def replay_plan(
         bars_per_year=_bars_per_year(prepared, bar, timeframe),
         costs=options.costs,
         tariff=options.costs.partition(":")[0] if options.costs.partition(":")[0] != "flat" else options.costs,
-        product=prepared.product or (Product.MIS if intraday else Product.CNC),
+        product=product,
         leave_minute=_leave_minute(prepared) if intraday else None,
         begin_ns=begin_ns,
         source=str(path),

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from trademantra.core.errors import NotFoundError, TradeMantraError
 from trademantra.core.instrument import Instrument
-from trademantra.core.order import OrderType, Product, Side
+from trademantra.core.order import OrderStatus, OrderType, Product, Side
 from trademantra.engine.live.wants import Drop, Enter, Leave, LiveFill, Want
 from trademantra.engine.records import EntryKind, Reason
 from trademantra.kit.timer import Timer
@@ -144,6 +144,8 @@ class Conductor:
             self.fills += 1
             self._news.append(_Filled(entry.run.run_id, _fill_of(entry.symbol, event)))
         elif isinstance(event, EntryGone):
+            if self._is_rejected(entry.algo_id):
+                self._refused(Refused(entry.run.run_id, entry.symbol, event.text))
             self._news.append(_Gone(entry.run.run_id, entry.symbol, event.text))
         elif isinstance(event, AlgoEnded):
             self._forget(entry)
@@ -309,8 +311,11 @@ class Conductor:
             known = self._plain.get(heard.order.intent_id)
             if known is not None and order.status.is_final and order.filled_quantity < order.quantity:
                 run, symbol, reason = self._plain.pop(heard.order.intent_id)
+                text = order.reason or str(order.status)
+                if order.status is OrderStatus.REJECTED:
+                    self._refused(Refused(run.run_id, symbol, text))
                 if reason is Reason.ENTRY:
-                    self._news.append(_Gone(run.run_id, symbol, order.reason or str(order.status)))
+                    self._news.append(_Gone(run.run_id, symbol, text))
 
     # -- keeping
 
@@ -338,6 +343,12 @@ class Conductor:
     def _has_filled(self, algo_id: str) -> bool:
         return any(
             managed.order.filled_quantity > 0 for managed in self._trader.book.of_intent(f"{algo_id}/entry")
+        )
+
+    def _is_rejected(self, algo_id: str) -> bool:
+        return any(
+            managed.order.status is OrderStatus.REJECTED
+            for managed in self._trader.book.of_intent(f"{algo_id}/entry")
         )
 
     def _name(self, run: Carried, symbol: str) -> str:

@@ -128,6 +128,7 @@ class ReplaySession:
         self._bus = Bus()
         self._closed: list[BarClosed] = []
         self._day: SessionSpan | None = None
+        self._symbols: dict[str, Sequence[str]] = {}
 
     async def run(self) -> ReplayOutcome:
         """Play all days.  Errors: `RunRefusedError` of a strategy that cannot start, and what the parts raise."""
@@ -150,10 +151,13 @@ class ReplaySession:
         plan, timer = self.plan, self.timer
         listings = Listings.of(
             [
-                Listing(instrument.exchange.value, symbol, (1_000 + number) << 8 | 1, instrument, name=symbol)
+                Listing(
+                    instrument.exchange.value, symbol, (1_000 + number) << 8 | 1, instrument, name=symbol,
+                    previous_close=self._previous_close(symbol),
+                )
                 for number, (symbol, instrument) in enumerate(plan.instruments.items())
             ]
-        )
+        )  # fmt: skip
         cash = Decimal(str(plan.rules.cash)) * len(facts.runs) * _SPARE_CASH
         settings = ExchangeSettings(
             liquidity=liquidity_of(plan.rules),
@@ -164,11 +168,8 @@ class ReplaySession:
         def build(
             snapshot: bytes | None, entries: Sequence[JournalEntry], sink: Callable[[JournalEntry], None]
         ) -> Exchange:
-            margins = (
-                MarginSettings()
-                if plan.tariff == "none"
-                else MarginSettings(tariff=tariff_of(plan.tariff).name)
-            )
+            tariff = MarginSettings().tariff if plan.tariff == "none" else tariff_of(plan.tariff).name
+            margins = MarginSettings(tariff=tariff, exits_share_holdings=True)
             exchange = Exchange(listings, timer.clock, settings, sink, margins=margins)
             exchange.open_account(ACCOUNT, cash)
             return exchange
@@ -195,6 +196,12 @@ class ReplaySession:
         self._rows = rows_in(self._hub.table, listings)
         await self._hub.subscribe("session", list(plan.instruments.values()), timeframes=[plan.timeframe])
         await self._open_desk(stack)
+
+    def _previous_close(self, symbol: str) -> Decimal:
+        """What margins go by until something trades: the last price of the warm-up, or that of the auction."""
+        earlier = self.plan.warm_up.get(symbol)
+        price = self.plan.play[symbol].open[0] if earlier is None else earlier.close[-1]
+        return Decimal(repr(float(price)))
 
     async def _open_desk(self, stack: AsyncExitStack) -> None:
         plan, timer = self.plan, self.timer
@@ -247,6 +254,7 @@ class ReplaySession:
         plan = self.plan
         timelines = {symbol: self._timeline(symbol) for symbol in plan.warm_up}
         for run in facts.runs:
+            self._symbols[run.run_id] = run.symbols
             spec = RunSpec(
                 run_id=run.run_id,
                 strategy=plan.strategy,
@@ -325,7 +333,7 @@ class ReplaySession:
         """The pre-open auction ends in the price of the first event of each instrument."""
         plan = self.plan
         open_ns = day.open_ns
-        await self._advance(max(open_ns - NANOSECONDS_PER_MINUTE, self.timer.now_ns()))
+        await self._advance(max(open_ns, self.timer.now_ns()))  # before it no exchange takes an order
         self.state.day_rolled()
         session = LiveSession(
             day=(open_ns + IST_OFFSET_NS) // NANOSECONDS_PER_DAY,
@@ -350,10 +358,7 @@ class ReplaySession:
         }
 
     def _of_run(self, run_id: str, auction: Mapping[str, float]) -> dict[str, float]:
-        return {symbol: auction[symbol] for symbol in self._symbols_of(run_id) if symbol in auction}
-
-    def _symbols_of(self, run_id: str) -> Sequence[str]:
-        return run_id.partition(":")[2].split("+") if self.plan.alone else list(self.plan.instruments)
+        return {symbol: auction[symbol] for symbol in self._symbols[run_id] if symbol in auction}
 
     async def _one(self, step: Step) -> None:
         await self._advance(step.at_ns)
@@ -374,8 +379,11 @@ class ReplaySession:
             self._algos.on_price(instrument, last, high, low, volume, nan, nan, step.at_ns)
         await self._settle()
 
-    async def _advance(self, now_ns: int) -> None:
-        """Time passes: bars that end by then close, each instant's decisions before the next instant's."""
+    async def _advance(self, now_ns: int, *, is_over: bool = False) -> None:
+        """Time passes: bars that end by then close, each instant's decisions before the next instant's.
+
+        `is_over`: no price comes any more, and nothing that is wanted now could be done.
+        """
         self.timer.advance_to(now_ns)
         await self._host.advance()
         await self._hub.turn()
@@ -383,8 +391,10 @@ class ReplaySession:
         closed.sort(key=lambda each: each.end_ns)
         for _, together in groupby(closed, key=lambda each: each.end_ns):
             bars = [ClosedBar(each.instrument.symbol, each.timeframe, each.bar) for each in together]
-            await self._conductor.carry_out(await self._workers.decide(bars))
-        if self._day is not None and self._day.open_ns <= now_ns <= self._day.close_ns:
+            wanted = await self._workers.decide(bars)
+            if not is_over:
+                await self._conductor.carry_out(wanted)
+        if self._day is not None and self._day.open_ns <= now_ns <= self._day.close_ns and not is_over:
             await self._conductor.carry_out(await self._workers.clock(now_ns))
         await self._settle()
 
@@ -401,7 +411,7 @@ class ReplaySession:
 
     async def _finish(self) -> None:
         last = self.plan.days[-1]
-        await self._advance(max(last.close_ns, self.timer.now_ns()))
+        await self._advance(max(last.close_ns, self.timer.now_ns()), is_over=True)
         outcome = self.outcome
         for status in self._workers.status():
             if any(status.run_id == each.run_id for each in outcome.stopped):

@@ -196,7 +196,7 @@ class Account:
     def sellable(self, listing: Listing, product: Product) -> Decimal:
         """Shares that a new CNC or MTF sale may give: held and bought today, less what working sales will take."""
         key = (security_of(listing.instrument), product)
-        return self._state.held(key) - to_give(self._state.sales(key))
+        return self._state.held(key) - to_give(self._state.sales(key), self._state.settings)
 
     def intraday_positions(self) -> Sequence[OpenPosition]:
         """MIS positions that are open, to be squared off, in the order in which they were first traded."""

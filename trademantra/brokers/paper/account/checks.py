@@ -74,8 +74,8 @@ def _check_holdings(state: AccountState, order: WorkingOrder) -> None:
     sales = state.sales(key)
     others = [other for other in sales if other.order_id != order.order_id]
     held = state.held(key)
-    if to_give([*others, order]) > max(held, to_give(sales)):
-        raise no_holdings(state, order.listing.symbol, order.pending, held - to_give(others))
+    if to_give([*others, order], state.settings) > max(held, to_give(sales, state.settings)):
+        raise no_holdings(state, order.listing.symbol, order.pending, held - to_give(others, state.settings))
 
 
 def _money(amount: Decimal) -> str:

@@ -73,13 +73,13 @@ def _check(state: AccountState, wanted: Conversion) -> None:
         raise AccountRejectionError(Refusal.INPUT, text)
     if wanted.side is Side.SELL and wanted.new in DEMAT:
         key = (security_of(listing.instrument), wanted.new)
-        free = state.held(key) - to_give(state.sales(key))
+        free = state.held(key) - to_give(state.sales(key), state.settings)
         if wanted.quantity > free:
             raise no_holdings(state, listing.symbol, wanted.quantity, free)
     if wanted.side is Side.BUY and wanted.old in DEMAT:
         # what working sales count on must stay
         key = (security_of(listing.instrument), wanted.old)
-        free = state.held(key) - to_give(state.sales(key))
+        free = state.held(key) - to_give(state.sales(key), state.settings)
         if wanted.quantity > free:
             raise no_holdings(state, listing.symbol, wanted.quantity, free)
 

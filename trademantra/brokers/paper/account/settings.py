@@ -75,6 +75,8 @@ class MarginSettings:
     why-does-kite-allow-me-to-take-positions-with-my-unsettled-balances, high).
     `short_delivery`: shares sold intraday and not bought back are closed out this much above the close (sheet
     section 4, K, med).
+    `exits_share_holdings`: working sales of the same delivered shares need them once, as a stop and its target do; Zerodha
+    asks for them twice (false).
     `own_fractions`: by trading symbol or underlying, before all others.  `tariff`: whose contract note is charged.
     """
 
@@ -97,6 +99,7 @@ class MarginSettings:
     t1_sale_credit: Decimal = Decimal(0)
     use_todays_profit: bool = False
     premium_buys_options_only: bool = True
+    exits_share_holdings: bool = False
     short_delivery: Decimal = Decimal("0.20")
     texts: RejectionTexts = RejectionTexts()
 

@@ -195,12 +195,12 @@ class AccountState:
         return total
 
 
-def to_give(sales: Sequence[WorkingOrder]) -> Decimal:
+def to_give(sales: Sequence[WorkingOrder], settings: MarginSettings) -> Decimal:
     """Shares that sales can take; of those that cancel each other the largest."""
     largest: dict[str, Decimal] = {}
     total = ZERO
     for order in sales:
-        if order.one_cancels_other:
+        if order.one_cancels_other or settings.exits_share_holdings:
             before = largest.get(order.one_cancels_other, ZERO)
             largest[order.one_cancels_other] = max(before, order.pending)
         else:
