@@ -14,7 +14,7 @@ from trademantra.core.bar import Bar, Timeframe
 from trademantra.core.errors import InvalidValueError
 from trademantra.core.instrument import Instrument
 from trademantra.core.order import Product, Side
-from trademantra.core.time import NANOSECONDS_PER_DAY, NANOSECONDS_PER_SECOND, Clock, datetime_of, ist_date
+from trademantra.core.time import NANOSECONDS_PER_DAY, Clock, datetime_of, ist_date
 from trademantra.data.durable import replace_file
 from trademantra.data.resample import Outside, SessionSpan, resample
 from trademantra.data.spans import known_sessions, spans_of
@@ -49,7 +49,6 @@ _LEAST_BARS = 500
 _WARM_UPS = 4  # times the longest indicator: exponential ones forget slowly
 _LONGEST_LOOK = 400  # days
 _BEGAN = "began"
-_TELL_AHEAD_NS = 60 * NANOSECONDS_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +188,8 @@ class StrategySession:
         """Tell the runs of a day that begins, keep what they were told, and write closed trades."""
         now_ns = self._parts.clock.now_ns()
         day = self._today(now_ns)
-        if day is not None and not day.told and now_ns >= day.span.open_ns - _TELL_AHEAD_NS:
+        # not before the open: an order of the strategy would meet the minutes in which no exchange takes one
+        if day is not None and not day.told and now_ns >= day.span.open_ns:
             day.told = True
             await self._begin(day.span)
         self._write_logs()
