@@ -54,6 +54,12 @@ def test_words_say_what_is_optimistic() -> None:
     assert careful["Margin"] == "20% of a position's value must be covered (up to 5×)"
 
 
+def test_words_say_what_is_as_live() -> None:
+    words = dict(rules_in_words(TradingRules(as_live=True, stop=Level.parse("2%"), tick=0.05)))
+    assert words["Protection"] == "placed after the fill, as live"
+    assert words["Tick"] == "levels and slipped prices are multiples of 0.05"
+
+
 def test_finer_bars_are_told() -> None:
     day = Bars.of([0], [10], [12], [9], [11], [5])
     assert finer_in_words({}) == ""

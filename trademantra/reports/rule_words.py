@@ -66,6 +66,7 @@ def rules_object(rules: TradingRules) -> dict[str, Json]:
         "limit_touch": rules.limit_touch,
         "target_first": rules.target_first,
         "entry_bar": rules.entry_bar,
+        "as_live": rules.as_live,
         "allow_long": rules.allow_long,
         "allow_short": rules.allow_short,
         "max_entries": rules.max_entries,
@@ -109,19 +110,15 @@ def rules_in_words(rules: TradingRules, finer: str = "") -> tuple[tuple[str, str
         first = "the target" if rules.target_first else "the stop"
         found.append((f"Stop and target in one {'finer ' if finer else ''}bar", f"{first} is taken first"))
         found.append(("Gap through the stop", "fills at the open, not at the level"))
-        found.append(
-            (
-                "Protection",
-                "from the bar of the entry on" if rules.entry_bar else "from the bar after the entry",
-            )
-        )
+        begins = "from the bar of the entry on" if rules.entry_bar else "from the bar after the entry"
+        found.append(("Protection", "placed after the fill, as live" if rules.as_live else begins))
     if rules.time_exit:
         found.append(("Time exit", f"after {rules.time_exit:,} bars"))
     if rules.entry_valid:
         found.append(("Resting entries", f"lapse after {rules.entry_valid:,} bars"))
     found.append(("Lot", f"multiples of {plain(rules.lot)} units" if rules.lot else "fractions allowed"))
     if rules.tick:
-        found.append(("Tick", f"slipped prices are rounded outward to {plain(rules.tick)}"))
+        found.append(("Tick", f"levels and slipped prices are multiples of {plain(rules.tick)}"))
     if rules.multiplier != 1.0:
         found.append(("Multiplier", f"{plain(rules.multiplier)} currency a point and unit"))
     found.append(("Margin", _margin_sentence(rules.margin)))

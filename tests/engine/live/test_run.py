@@ -158,6 +158,15 @@ def test_a_resting_entry_expires() -> None:
     assert say(run, 2) == [Drop("ONE")]
 
 
+def test_a_resting_addition_expires_beside_its_position() -> None:
+    run = spoken(replace(TEN, entry_valid=2, max_entries=2))
+    say(run, 0, LONG)
+    run.on_fill(filled(1, 10.0, 100.0, Reason.ENTRY, 1))
+    assert len(say(run, 1, Word(LONG, limit=-10))) == 1
+    assert say(run, 2) == []
+    assert say(run, 3) == [Drop("ONE")]
+
+
 @pytest.mark.parametrize("by_bar", [True, False])
 def test_square_off_comes_with_the_bar_before_it_or_with_the_clock(by_bar: bool) -> None:
     run = spoken(session=replace(DAY, leave_minute=5, last_entry_minute=4))
