@@ -10,9 +10,17 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from tests.trading.risk.road_making import ACCOUNTS, INSTRUMENTS, STRATEGIES, USER, Roads
 from tests.trading.risk.scene import NOON, SECOND
@@ -33,21 +41,22 @@ BOOK_LIMITS = {
     "max_open_positions": (2, 1, 3), "max_trades_per_day": (3, 1, 5), "max_orders_per_second": (2, 1, 4),
     "max_exposure": (3000, 1000, 6000), "max_daily_loss_realised": (20, 3, 60), "max_daily_loss_marked": (50, 20, 150),
 }  # fmt: skip
-SINGLE = [
-    *((scope, name, values) for scope in ("strategy", "account", "user") for name, values in BOOK_LIMITS.items()),
-    ("order", "max_order_quantity", (25, 10)), ("order", "max_order_value", (2600, 1000)),
-    ("order", "max_price_age_seconds", (60,)),
-    ("instrument", "max_position_quantity", (45, 20)), ("instrument", "max_position_value", (5000, 2000)),
-]  # fmt: skip
+SINGLE = {
+    **{name: (("strategy", "account", "user"), values) for name, values in BOOK_LIMITS.items()},
+    "max_order_quantity": (("order",), (25, 10)), "max_order_value": (("order",), (2600, 1000)),
+    "max_price_age_seconds": (("order",), (60,)),
+    "max_position_quantity": (("instrument",), (45, 20)), "max_position_value": (("instrument",), (5000, 2000)),
+}  # fmt: skip
 REDUCES = {"order_quantity": "reduce", "exposure": "reduce", "position_quantity": "reduce"}
 
 
 @st.composite
-def some_limits(draw):
-    """One to three: with all at once hardly an order passes, and none is tried hard."""
+def some_limits(draw, name):
+    """This one and perhaps another: with all at once hardly an order passes, and none is tried hard."""
     made = {scope: {} for scope in ("order", "strategy", "account", "user", "instrument")}
-    for scope, name, values in draw(st.lists(st.sampled_from(SINGLE), min_size=1, max_size=3)):
-        made[scope][name] = draw(st.sampled_from(values))
+    for each in (name, *draw(st.lists(st.sampled_from(sorted(SINGLE)), max_size=1))):
+        scopes, values = SINGLE[each]
+        made[draw(st.sampled_from(scopes))][each] = draw(st.sampled_from(values))
     return made | {"actions": draw(st.sampled_from(({}, REDUCES)))}
 
 
@@ -67,8 +76,13 @@ ASKED = st.fixed_dictionaries(
 class LimitsMachine(RuleBasedStateMachine):
     """One step is one event."""
 
-    @initialize(limits=some_limits())
-    def begin(self, limits):
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+
+    @initialize(data=st.data())
+    def begin(self, data):
+        limits = data.draw(some_limits(self.name))
         self.folder = Path(tempfile.mkdtemp(prefix="tm-limits-"))
         self.limits = limits
         self.roads = Roads(limits, self.folder, NOON)
@@ -529,5 +543,8 @@ class LimitsMachine(RuleBasedStateMachine):
             roads.price(INSTRUMENTS[name], price)
 
 
-LimitsMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
-TestLimits = LimitsMachine.TestCase
+@pytest.mark.parametrize("name", SINGLE)
+def test_no_limit_is_exceeded_and_exits_pass(name):
+    run_state_machine_as_test(
+        lambda: LimitsMachine(name), settings=settings(max_examples=30, stateful_step_count=40, deadline=None)
+    )
