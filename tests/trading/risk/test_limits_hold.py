@@ -122,6 +122,47 @@ class LimitsMachine(RuleBasedStateMachine):
             for order_id in self.entries.keys() - known:
                 self.go_on_with(order_id, lives, number)
 
+    @rule(asked=ASKED)
+    def submit_late(self, asked):
+        """More than a minute after the last price."""
+        self.unblock()
+        self.pass_time(70)
+        self.try_order(**asked)
+
+    @rule(asked=ASKED, name=INSTRUMENT, percent=st.sampled_from((50, 70, 140, 200)))
+    def submit_after_a_shock(self, asked, name, percent):
+        """A price leaps and comes back; what was asked meanwhile is asked again."""
+        self.unblock()
+        before = self.roads.prices[name][0]
+        for price in (before * percent / 100, before):
+            self.roads.price(INSTRUMENTS[name], price.quantize(Decimal("0.05")))
+            self.note_stops()
+            self.try_order(**asked)
+            self.nothing_is_exceeded()
+
+    @rule(asked=ASKED, number=NUMBER, ends=st.booleans())
+    def submit_after_a_restart(self, asked, number, ends):
+        """In the middle of an order that filled in part, which then ends or goes on."""
+        alive = self.alive()
+        order = alive[number % len(alive)] if alive else None
+        if order is not None and order.order.quantity - order.filled > 1:
+            self.roads.fill(order, Decimal(1), self.roads.prices[order.key[2]][0])
+            self.hear_newest(order)
+        self.restart()
+        if order is not None and ends:
+            order.alive = False
+            self.hear_newest(order)
+        self.unblock()
+        self.try_order(**asked)
+
+    @rule(number=NUMBER, asked=ASKED)
+    @precondition(lambda self: self.some(*_RESTING))
+    def submit_beside_a_change(self, number, asked):
+        """The change came through, its answer did not."""
+        self.unblock()
+        self.change(number, 30, None, "silent")
+        self.try_order(**asked)
+
     def go_on_with(self, order_id, lives, number):
         managed = self.pick(0, lambda each: each.order.order_id == order_id)
         if managed is None or lives == "waits":
