@@ -4,17 +4,19 @@ import asyncio
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from tests.trading.test_orders import CHARGE, book_with, intent_of, lives, order_of, told
+from tests.trading.test_orders import CHARGE, TCS, book_with, intent_of, lives, order_of, told
 from trademantra.brokers.orders import Accepted, BrokerTrade
 from trademantra.core.order import OrderStatus, Product, Side
 from trademantra.core.time import ManualClock
 from trademantra.kit.database import Database
 from trademantra.kit.lease import take_lease
-from trademantra.trading.journal import OrderJournal
+from trademantra.trading.algos.models import AlgoRow
+from trademantra.trading.journal import JournalFailedError, OrderJournal
 from trademantra.trading.models import CashRow, ExecutionRow
 from trademantra.trading.order_store import OrderStore
 from trademantra.trading.orders import OrderBook, PlannedOrder
@@ -149,3 +151,66 @@ def _created(book):
     from trademantra.trading.orders import Changes
 
     return Changes(created=list(book.all()))
+
+
+def _old_orders(book, names, made_ns):
+    """Orders that were made and filled then, each for 100, every second one a sale of what the one before bought."""
+    made = []
+    for number, name in enumerate(names):
+        side = Side.SELL if number % 2 else Side.BUY
+        intent = intent_of(intent_id=name, side=side)
+        made.append(book.create(intent, [PlannedOrder(order_of(intent, f"o-{name}"), f"t-{name}")], made_ns))
+        book.sending(f"o-{name}", made_ns)
+        fill = told(OrderStatus.FILLED, 100, Decimal(101 + number), tag=f"t-{name}", side=side)
+        made.append(book.hear_order(replace(fill, broker_order_id=f"b-{name}"), made_ns))
+    return made
+
+
+def test_what_is_long_done_is_left_in_the_database_and_nothing_that_matters_is(url):
+    long_ago, lately = 1_000, 9_000
+
+    async def scenario(database, store, journal, lease):
+        book = OrderBook("a1", charge)
+        for changes in _old_orders(book, [f"old{n}" for n in range(40)], long_ago):
+            await journal.write(store.rows(changes), lease)
+        only_old = OrderBook("a1", charge)
+        await store.load(only_old, since_ns=lately)
+        assert [each.order.instrument for each in only_old.all()] == [TCS]  # what its positions are in
+        assert only_old.positions == book.positions
+        steps = [
+            *_old_orders(book, ["algo/entry"], long_ago + 500),
+            *_old_orders(book, ["new"], lately),
+        ]
+        resting = intent_of(intent_id="rests")
+        steps.append(book.create(resting, [PlannedOrder(order_of(resting, "o-rests"), "t-rests")], long_ago))
+        for changes in steps:
+            await journal.write(store.rows(changes), lease)
+        whole, now = OrderBook("a1", charge), OrderBook("a1", charge)
+        await store.load(whole)
+        await store.load(now, since_ns=lately)
+        assert len(whole.all()) == 43
+        assert whole.positions == now.positions != {}
+        kept = {each.intent_id for each in now.all()}
+        assert {"new", "rests"} <= kept
+        assert len(kept) <= 3
+        async with database.writing() as session:
+            session.add(
+                AlgoRow(
+                    algo_id="algo", account_id="a1", strategy_id="s1", kind="k", spec="", state="", started_ns=long_ago + 500
+                )
+            )  # fmt: skip
+        try:
+            now = OrderBook("a1", charge)
+            await store.load(now, since_ns=lately)
+            assert {"algo/entry", "new", "rests"} <= {each.intent_id for each in now.all()}
+            # an intent that was forgotten is not sent a second time
+            again = intent_of(intent_id="old7")
+            empty = OrderBook("a1", charge)
+            changes = empty.create(again, [PlannedOrder(order_of(again, "o-old7"), "t-old7")], lately)
+            with pytest.raises(JournalFailedError):
+                await journal.write(store.rows(changes), lease)
+        finally:
+            async with database.writing() as session:
+                await session.execute(AlgoRow.__table__.delete())
+
+    asyncio.run(with_desk(url, scenario))

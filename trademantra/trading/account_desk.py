@@ -29,6 +29,7 @@ from trademantra.brokers.orders import (
 )
 from trademantra.core.errors import NotFoundError
 from trademantra.core.order import OrderStatus
+from trademantra.core.time import NANOSECONDS_PER_DAY
 from trademantra.kit.lease import LeaseLostError
 from trademantra.trading.desk_events import (
     Booked,
@@ -48,6 +49,9 @@ from trademantra.trading.reconciler import Reconciler
 
 _S = OrderStatus
 _MOST_CANCELS = 5
+_REMEMBERED_NS = (
+    7 * NANOSECONDS_PER_DAY
+)  # brokers tell of today's orders only; the longest closures are five days
 _RESTING = frozenset({_S.OPEN, _S.TRIGGER_PENDING, _S.PARTLY_FILLED})
 
 
@@ -90,7 +94,7 @@ class AccountDesk:
         return self.book.account_id
 
     async def __aenter__(self) -> Self:
-        await self._parts.store.load(self.book)
+        await self._parts.store.load(self.book, self._parts.timer.now_ns() - _REMEMBERED_NS)
         self._entered_ns = self._parts.timer.now_ns()
         for managed in self.book.working():  # a cancellation that was asked for before the restart still is
             self._of(managed.order.order_id).cancel_wanted = managed.order.status is _S.CANCELLING

@@ -5,11 +5,13 @@ from dataclasses import replace
 from typing import cast
 
 import sqlalchemy
-from sqlalchemy import Insert, bindparam, insert, select, update
+from sqlalchemy import Insert, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from trademantra.core.order import OrderStatus, Product
 from trademantra.kit.database import Database
+from trademantra.trading.algos.models import AlgoRow
 from trademantra.trading.fills import OrderFills
 from trademantra.trading.intents import Purpose
 from trademantra.trading.journal import Change
@@ -31,6 +33,7 @@ _UPDATE_ORDER = (
     .values({name: bindparam(f"new_{name}") for name in _MOVED})
 )
 TRADE, CHARGES = "trade", "charges"
+_FINAL = tuple(status.value for status in OrderStatus if status.is_final)
 
 
 class OrderStore:
@@ -48,21 +51,24 @@ class OrderStore:
         made += [(_UPDATE_ORDER, _moved_row(each)) for each in changes.moved]
         return made
 
-    async def load(self, book: OrderBook) -> None:
-        """Fill an empty book: positions, the orders that are not final, and those of today's kind that are.
+    async def load(self, book: OrderBook, since_ns: int | None = None) -> None:
+        """Fill an empty book: all positions, the orders that are not final, and those that are and still matter.
 
-        Every order is loaded: a message about an order of this morning may still come.
+        These are the ones that changed since `since_ns` (a message about them may still come), that were made since the oldest
+        algorithm that runs began, and one of each instrument that has a position.  None: every order ever made.
         """
+        mine = OrderRow.account_id == book.account_id
         async with self._database.reading() as session:
-            orders = await session.scalars(
-                select(OrderRow).where(OrderRow.account_id == book.account_id).order_by(OrderRow.created_ns)
+            matters = (
+                mine if since_ns is None else mine & await _still_matter(session, book.account_id, since_ns)
             )
+            orders = await session.scalars(select(OrderRow).where(matters).order_by(OrderRow.created_ns))
             sequences = {
                 row.order_id: row.sequence
                 for row in await session.execute(
                     select(ExecutionRow.order_id, ExecutionRow.sequence)
                     .join(OrderRow, OrderRow.order_id == ExecutionRow.order_id)
-                    .where(OrderRow.account_id == book.account_id)
+                    .where(matters)
                     .order_by(ExecutionRow.order_id, ExecutionRow.sequence)
                 )
             }
@@ -117,6 +123,26 @@ class OrderStore:
         if booking.charges:
             made.append((_INSERT_CASH, {**cash, "kind": CHARGES, "amount": -booking.charges}))
         return made
+
+
+async def _still_matter(
+    session: AsyncSession, account_id: str, since_ns: int
+) -> sqlalchemy.ColumnElement[bool]:
+    oldest_algo = await session.scalar(
+        select(func.min(AlgoRow.started_ns)).where(AlgoRow.account_id == account_id, AlgoRow.ended_ns == 0)
+    )
+    held = select(PositionRow.instrument_key).where(PositionRow.account_id == account_id)
+    one_each = (
+        select(func.max(OrderRow.order_id))
+        .where(OrderRow.account_id == account_id, OrderRow.instrument_key.in_(held))
+        .group_by(OrderRow.instrument_key)
+    )
+    return (
+        OrderRow.status.not_in(_FINAL)
+        | (OrderRow.updated_ns >= since_ns)
+        | (OrderRow.created_ns >= (since_ns if oldest_algo is None else oldest_algo))
+        | OrderRow.order_id.in_(one_each)
+    )
 
 
 def _upsert_position(*, sqlite_dialect: bool) -> Insert:
