@@ -158,11 +158,12 @@ def paper(
     if account is not None:
         raise InvalidValueError("--replay and --account are two markets", hint="leave one of them out")
     announce_compilation()
+    tick_size = _tick(tick)
     options = o.RunOptions(
         strategy=strategy, bars=(), symbols=tuple(symbol or ()), timeframe=timeframe, first=first, last=last,
         exchange=exchange, timezone=timezone, raw=raw, data_dir=data_dir, settings=tuple(settings or ()), cash=cash,
         costs=costs, fill=o.Fill.NEXT_OPEN, limit_fill=limit_fill, slippage=slippage, size=size, stop=stop, target=target,
-        trail=trail, short=short, lot=lot, tick=None, margin=margin, participation=participation, time_exit=time_exit,
+        trail=trail, short=short, lot=lot, tick=float(tick_size), margin=margin, participation=participation, time_exit=time_exit,
         segment=Segment.EQUITY, intraday=intraday, risk_free=0.0, benchmark=None,
     )  # fmt: skip
     folder, session_id = _new_session(chosen_home(data_dir) / "sessions", strategy)
@@ -171,7 +172,7 @@ def paper(
         replay.expanduser(),
         session_id=session_id,
         folder=folder,
-        tick_size=_tick(tick),
+        tick_size=tick_size,
         limits=_limits(limits),
     )
     outcome = _play(plan, speed)

@@ -87,7 +87,7 @@ def replay_plan(
         if len(one)
     }
     rules = options.rules(strategy, prepared)
-    rules = replace(rules, as_live=True, tick=float(tick_size), lot=rules.lot or 1.0)
+    rules = replace(rules, as_live=True, lot=rules.lot or 1.0)
     intraday = is_intraday(strategy) or options.intraday or prepared.product is Product.MIS
     product = prepared.product or (Product.MIS if intraday else Product.CNC)
     if rules.allow_short and product is Product.CNC:
