@@ -27,19 +27,24 @@ LONGEST_LIFE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """`after_seconds`: killed from outside then, at the latest; `point` and `count`: kills itself there."""
+    """`after_seconds`: killed from outside then, at the latest; `point` and `count`: kills itself there.
+
+    `works_first`: the seconds count from the instant at which the desk said that it works, however slow the machine is.
+    """
 
     after_seconds: float
     point: str = ""
     count: int = 0
+    works_first: bool = False
 
 
 def some_death(chance: Random) -> Death:
     """Half of them at a random instant, some of those in the first milliseconds; the others at a point inside."""
     if chance.random() < 0.5:
-        return Death(chance.uniform(0, 0.06) if chance.random() < 0.3 else chance.uniform(0, 0.4))
+        works_first = chance.random() < 0.6
+        return Death(chance.uniform(0, 0.25 if works_first else 0.1), works_first=works_first)
     point = chance.choice(list(POINTS))
-    return Death(LONGEST_LIFE, point, chance.randint(1, POINTS[point]))
+    return Death(LONGEST_LIFE, point, chance.randint(1, POINTS[point]), works_first=True)
 
 
 @dataclass(slots=True)

@@ -99,7 +99,8 @@ def run_life(work: Callable[[int], None], death: Death, hear: Callable[[bytes], 
     reading, writing = os.pipe()
     life = fork(lambda: (os.close(reading), work(writing))[0], writing)
     os.close(writing)
-    until, rest, how = time.monotonic() + death.after_seconds, b"", ""
+    first = _LONGEST_START if death.works_first else 0.0
+    until, rest, how = time.monotonic() + first + death.after_seconds, b"", ""
     while True:
         left = until - time.monotonic()
         if left <= 0 and not how:
@@ -113,6 +114,8 @@ def run_life(work: Callable[[int], None], death: Death, hear: Callable[[bytes], 
             break
         *lines, rest = (rest + said).split(b"\n")
         for line in lines:
+            if death.works_first and line.startswith(b'{"ready"'):
+                until = time.monotonic() + death.after_seconds
             hear(line)
     os.close(reading)
     _, status = os.waitpid(life, 0)
