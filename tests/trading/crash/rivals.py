@@ -35,6 +35,7 @@ from trademantra.trading.policy import tag_of
 
 _PATIENCE = 30.0
 _TRIES = 12
+_AT_WORK = 8  # orders that a desk must have before it is stopped
 
 
 class Rival(Life):
@@ -210,11 +211,21 @@ def locked(url: str) -> bool:
         return False
 
 
+def wait_for_resting(account: exchange.Account, tags: set[str]) -> None:
+    """Until some orders of a desk rest at the exchange, on however slow a machine: it must have something to lose."""
+    until = time.monotonic() + _PATIENCE
+    while sum(status == "OPEN" for tag, status in account.orders_by_tag().items() if tag in tags) < _AT_WORK:
+        if time.monotonic() > until:
+            raise TimeoutError(f"of {len(tags)} tags none rests: {account.orders_by_tag()}")
+        time.sleep(0.05)
+
+
 def takeover(
     url: str, account: exchange.Account, first: Running, second: Running, chance: Random, *, gap: bool
 ) -> Seen:
     """`first` works and is stopped, `second` takes over, `first` goes on and tries everything."""
-    first.has("acknowledged", 3)
+    first.has("acknowledged", _AT_WORK)
+    wait_for_resting(account, tags_of(first.number))
     second.has("held")
     while True:
         time.sleep(chance.uniform(0, 0.2))
