@@ -7,6 +7,7 @@ import pytest
 
 from trademantra.kit.database import Database
 from trademantra.kit.timer import ManualTimer
+from trademantra.trading.control.models import RequestRow
 from trademantra.trading.control.requests import (
     DeskAnswer,
     DeskRequest,
@@ -108,6 +109,25 @@ def test_a_request_that_nobody_took_is_void(url):
             await store.ask(later, SteppingTimer(takes))
 
     run(url, story)
+
+
+def test_what_was_wanted_yesterday_is_not_done_today(url):
+    async def story(database):
+        store = RequestStore(database)
+        asking = asyncio.create_task(store.ask(ASKED, ManualTimer(NOW)))
+        while not await store_has(database):
+            await asyncio.sleep(0)
+        asking.cancel()  # who asked was killed: nobody takes the request back
+        await asyncio.gather(asking, return_exceptions=True)
+        assert await store.take(["a1"], ASKED.expires_ns) == ()
+        assert await store.take(["a1"], ASKED.expires_ns - 1) == [ASKED]
+
+    run(url, story)
+
+
+async def store_has(database):
+    async with database.reading() as session:
+        return await session.get(RequestRow, "r1") is not None
 
 
 def test_the_desks_no_is_an_error_in_its_words(url):
