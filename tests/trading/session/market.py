@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tests.brokers.paper.market import share
 from trademantra.core.bar import Timeframe
 from trademantra.data.resample import SessionSpan, resample
 from trademantra.data.sample.calendar import trading_days_from
@@ -16,7 +17,6 @@ from trademantra.data.sample.minutes import generate_bars
 from trademantra.data.sample.universe import synthetic_index, synthetic_shares
 from trademantra.engine.bars import Bars
 from trademantra.markets.sessions import sessions_between
-from tests.brokers.paper.market import share
 
 # Class B data: it has no licence, is read from beside the project, and no row of it enters the project.
 INDIA = Path(__file__).parents[3].parent / "shared" / "data" / "india" / "nse_1m_stocks_2016_08.parquet"
