@@ -207,7 +207,9 @@ def test_an_order_that_grows_is_not_filled_by_what_it_had_before():
     book.hear_trade(trade(1, 100, Decimal(101)), 5)
     assert book["o1"].order.status is OrderStatus.MODIFYING
     book.hear_order(grown(OrderStatus.PARTLY_FILLED, 100, Decimal(101)), 6)
-    assert (book["o1"].order.status, book["o1"].order.open_quantity) == (OrderStatus.PARTLY_FILLED, 50)
+    assert (book["o1"].order.status, book["o1"].order.open_quantity) == (OrderStatus.MODIFYING, 50)
+    book.unchanged("o1", 6)  # no answer came; the broker's book was asked
+    assert book["o1"].order.status is OrderStatus.PARTLY_FILLED
     book.hear_order(grown(OrderStatus.FILLED, 150, Decimal(101)), 7)
     assert book["o1"].order.status is OrderStatus.FILLED
     assert not book["o1"].overfilled
@@ -229,3 +231,23 @@ def test_a_refused_change_of_an_order_that_filled_meanwhile_leaves_it_filled():
     book.hear_trade(trade(1, 100, Decimal(101)), 5)
     book.unchanged("o1", 6)
     assert book["o1"].order.status is OrderStatus.FILLED
+
+
+def test_news_from_before_a_change_does_not_end_it():
+    """What the change adds must count until its answer, or the broker's book, says what holds."""
+    book = book_with()
+    book.hear_order(told(OrderStatus.OPEN), 3)
+    book.changing("o1", OrderStatus.MODIFYING, 4)
+    book.hear_order(told(OrderStatus.PARTLY_FILLED, 30, Decimal(101)), 5)
+    assert book["o1"].order.status is OrderStatus.MODIFYING
+    book.hear_order(told(OrderStatus.CANCELLED, 30, Decimal(101)), 6)
+    assert book["o1"].order.status is OrderStatus.CANCELLED
+
+
+def test_a_change_that_somebody_else_makes_passes_by():
+    book = book_with()
+    book.hear_order(told(OrderStatus.OPEN), 3)
+    book.hear_order(told(OrderStatus.MODIFYING), 4)
+    assert book["o1"].order.status is OrderStatus.OPEN
+    book.hear_order(grown(OrderStatus.OPEN), 5)
+    assert book["o1"].order.quantity == 150

@@ -177,9 +177,9 @@ class OrderBook:
             self._by_intent.pop(managed.intent_id, None)
 
     def restore(self, managed: ManagedOrder) -> None:
-        """An order from the journal.  One that may have been sent is UNKNOWN until the broker is asked."""
+        """An order from the journal.  One that may have been sent, or changed, is UNKNOWN until the broker is asked."""
         self._keep(managed)
-        if managed.order.status in (_S.JOURNALED, _S.SENT):
+        if managed.order.status in (_S.JOURNALED, _S.SENT, _S.MODIFYING):
             managed.order = replace(managed.order, status=_S.UNKNOWN, reason="found so after a restart")
 
     def sending(self, order_id: str, now_ns: int) -> None:
@@ -324,7 +324,7 @@ class OrderBook:
     def _follow(self, managed: ManagedOrder, told: BrokerOrder, now_ns: int) -> None:
         """Go to the state that the broker tells, where that is a step forward."""
         present, status = managed.order.status, told.status
-        if present.is_final or status is _S.UNKNOWN:
+        if present.is_final or status in (_S.UNKNOWN, _S.MODIFYING):
             return
         if status is _S.FILLED and managed.order.filled_quantity < managed.order.quantity:
             status = (
@@ -336,6 +336,8 @@ class OrderBook:
             status = _S.OPEN
         if status is present or status not in LEGAL_TRANSITIONS[present]:
             return
+        if present is _S.MODIFYING and not status.is_final:
+            return  # news from before the change: `changed` or `unchanged` ends it, and what it adds counts until then
         self._move(managed, status, now_ns, told.message if status.is_final else "")
 
     def _book(
