@@ -63,6 +63,8 @@ def some_limits(draw, name):
 ACCOUNT, STRATEGY = st.sampled_from(ACCOUNTS), st.sampled_from(STRATEGIES)
 INSTRUMENT = st.sampled_from(sorted(INSTRUMENTS))
 NUMBER = st.integers(0, 10**6)
+BLOCKS = st.sampled_from(("kill", "kill the user", "pause", "not ready"))
+SIZE = st.sampled_from(("part", "whole", "too much"))
 ASKED = st.fixed_dictionaries(
     {
         "key": st.tuples(ACCOUNT, STRATEGY, INSTRUMENT, st.just(Product.MIS)), "side": st.sampled_from(Side),
@@ -122,6 +124,16 @@ class LimitsMachine(RuleBasedStateMachine):
             for order_id in self.entries.keys() - known:
                 self.go_on_with(order_id, lives, number)
 
+    @rule(asked=ASKED, what=BLOCKS, number=NUMBER, size=SIZE, purpose=st.sampled_from(Purpose))
+    def submit_blocked(self, asked, what, number, size, purpose):
+        """Only the way out is open."""
+        self.unblock()
+        self.block(what, *asked["key"][:2])
+        self.try_order(**asked)
+        self.way_out(number, size, purpose, 1)
+        self.change(number, 30, None, "accepted")
+        self.unblock()
+
     @rule(asked=ASKED)
     def submit_late(self, asked):
         """More than a minute after the last price."""
@@ -178,7 +190,7 @@ class LimitsMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.roads.there)
     @rule(
         number=NUMBER,
-        size=st.sampled_from(("part", "whole", "too much")),
+        size=SIZE,
         purpose=st.sampled_from(Purpose),
         parts=st.sampled_from((1, 2)),
     )
@@ -553,7 +565,7 @@ class LimitsMachine(RuleBasedStateMachine):
         self.start_of_day = {scope: self.results(scope) for scope in self.scopes()}
 
     @rule(
-        what=st.sampled_from(("kill", "kill the user", "pause", "not ready")),
+        what=BLOCKS,
         account=ACCOUNT,
         strategy=STRATEGY,
     )
