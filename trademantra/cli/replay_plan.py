@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from trademantra.trading.risk.limits import RiskLimits
     from trademantra.trading.session.plan import ReplayPlan
 
-_SHORTEST = Timeframe(1, "m")
+_FINEST = 0.0001  # of the currency: what money is counted in
+_NEAR = 1e-4  # of a step: a price in binary is never exactly on it
+_MOST_NAMES = 4
 
 
 def replay_plan(
@@ -65,7 +67,9 @@ def replay_plan(
         raise InvalidValueError(
             f"bars of {timeframe} cannot be made of bars of {bar}", hint="give another --timeframe"
         )
-    instruments = _instruments(prepared, tick_size)
+    rules = options.rules(strategy, prepared)
+    rules = replace(rules, as_live=True, lot=rules.lot or 1.0)
+    instruments = _instruments(prepared, tick_size, Decimal(repr(rules.lot)))
     spans = _spans(prepared, instruments, spec.segment)
     begin = _begin(options, prepared)
     begin_ns = ns_of(datetime.combine(begin, datetime.min.time(), prepared.zone))
@@ -86,13 +90,12 @@ def replay_plan(
         for symbol, one in earlier.items()
         if len(one)
     }
-    rules = options.rules(strategy, prepared)
-    rules = replace(rules, as_live=True, lot=rules.lot or 1.0)
     intraday = is_intraday(strategy) or options.intraday or prepared.product is Product.MIS
+    _check_prices(play, tick_size)
     product = prepared.product or (Product.MIS if intraday else Product.CNC)
     if rules.allow_short and product is Product.CNC:
         raise InvalidValueError(
-            "shares that are sold short cannot be carried overnight",
+            "a position that is sold short cannot be carried overnight on paper",
             hint="add --intraday, or --long-only",
         )
     plan = ReplayPlan(
@@ -120,7 +123,34 @@ def replay_plan(
         limits=limits,
         always_open=any(each.exchange not in (Exchange.NSE, Exchange.BSE, Exchange.MCX) for each in instruments.values()),
     )  # fmt: skip
-    return plan, prepared.notes
+    return plan, (*prepared.notes, *_tick_notes(play, tick_size))
+
+
+def _check_prices(play: "dict[str, Bars]", tick_size: Decimal) -> None:
+    """Errors: `InvalidValueError` for prices that no order could have, or that no account can be kept in."""
+    for symbol, bars in play.items():
+        if float(bars.low.min()) < float(tick_size):
+            raise InvalidValueError(
+                f"{symbol} trades at {float(bars.low.min()):g}, below one tick of {tick_size}", hint="give its --tick"
+            )
+        if not _lie_on(bars, _FINEST):
+            raise InvalidValueError(
+                f"{symbol} has prices finer than 1/10 000, and accounts are not kept that fine",
+                hint="replay it in a larger unit, or round its prices",
+            )
+
+
+def _tick_notes(play: "dict[str, Bars]", tick_size: Decimal) -> tuple[str, ...]:
+    off = [symbol for symbol, bars in play.items() if not _lie_on(bars, float(tick_size))]
+    if not off:
+        return ()
+    names = ", ".join(off[:_MOST_NAMES]) + (" …" if len(off) > _MOST_NAMES else "")
+    return (f"not all prices lie on the tick of {tick_size}: {names}; orders will, see --tick",)
+
+
+def _lie_on(bars: "Bars", step: float) -> bool:
+    prices = (bars.open, bars.high, bars.low, bars.close)
+    return all(bool((abs(one / step - (one / step).round()) < _NEAR).all()) for one in prices)
 
 
 def _sources(path: Path, symbols: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
@@ -133,11 +163,18 @@ def _sources(path: Path, symbols: tuple[str, ...]) -> tuple[Path, tuple[str, ...
     if path.is_file():
         return path.parent, (str(path),)
     root = path / "bars" if (path / "bars").is_dir() else path
-    entries = tuple(entry for entry in BarStore(root).series([]) if entry.series.timeframe.is_intraday)
+    stored = BarStore(root).series([])
+    entries = tuple(entry for entry in stored if entry.series.timeframe.is_intraday)
     if not entries:
         raise NotFoundError(
             f"no intraday bars are stored in {root}", hint="make some with tm data sample, or tm data import"
         )
+    for symbol in symbols:
+        if not any(entry.series.timeframe.is_intraday for entry in find_all(stored, symbol)):
+            raise NotFoundError(
+                f"of {symbol} only days are stored, and a replay needs intraday bars",
+                hint="import some, or run tm backtest",
+            )
     wanted = (
         entries if not symbols else tuple(entry for symbol in symbols for entry in find_all(entries, symbol))
     )
@@ -151,7 +188,7 @@ def _exchange(spec: "RunSpec", path: Path) -> str | None:
     return spec.exchange if spec.exchange or path.is_dir() else Exchange.NSE.value
 
 
-def _instruments(prepared: "Prepared", tick_size: Decimal) -> dict[str, Instrument]:
+def _instruments(prepared: "Prepared", tick_size: Decimal, lot_size: Decimal) -> dict[str, Instrument]:
     """Shares for all: an index is traded as if it were one, as `tm backtest` does."""
     made = {}
     for name in prepared.series:
@@ -164,6 +201,7 @@ def _instruments(prepared: "Prepared", tick_size: Decimal) -> dict[str, Instrume
             kind=InstrumentKind.SHARE,
             symbol=symbol,
             tick_size=tick_size,
+            lot_size=lot_size,
             has_derivatives=True,
         )
     return made

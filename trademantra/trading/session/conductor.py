@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from trademantra.core.errors import NotFoundError, TradeMantraError
 from trademantra.core.instrument import Instrument
+from trademantra.core.money import round_half_up
 from trademantra.core.order import OrderStatus, OrderType, Product, Side
 from trademantra.engine.live.wants import Drop, Enter, Leave, LiveFill, Want
 from trademantra.engine.records import EntryKind, Reason
@@ -31,6 +32,7 @@ _KINDS = {
     EntryKind.LIMIT: OrderType.LIMIT,
     EntryKind.STOP: OrderType.SL_M,
 }
+_DUST = Decimal("1e-12")  # of a quantity
 _RUN = "run:"
 _EXIT = "exit"
 
@@ -79,12 +81,12 @@ _News: TypeAlias = _Filled | _Gone
 
 @dataclass(slots=True)
 class _Entry:
-    """An entry of a run that is not over.  `filled`: something of it was bought."""
+    """An entry of a run that is not over.  `dropped`: its strategy wants no more of it, and waits for no answer."""
 
     algo_id: str
     run: Carried
     symbol: str
-    filled: bool = False
+    dropped: bool = False
 
 
 @dataclass(slots=True)
@@ -124,10 +126,10 @@ class Conductor:
         for spec in self._book.running():
             if isinstance(spec, BracketSpec) and f"{_RUN}{run.run_id}" in spec.labels:
                 symbol = symbols[spec.instrument.key]
-                self._keep(_Entry(spec.algo_id, run, symbol, filled=self._has_filled(spec.algo_id)))
+                self._keep(_Entry(spec.algo_id, run, symbol))
 
     def remove(self, run_id: str) -> None:
-        """The run decides no more: its entries that have not filled are taken back, its exits stay armed."""
+        """The run decides no more: what has not filled of its entries is taken back, its exits stay armed."""
         for (owner, _), place in self._places.items():
             if owner == run_id:
                 for entry in list(place.entries.values()):
@@ -140,10 +142,9 @@ class Conductor:
         if entry is None:
             return
         if isinstance(event, AlgoFill):
-            entry.filled = True
             self.fills += 1
             self._news.append(_Filled(entry.run.run_id, _fill_of(entry.symbol, event)))
-        elif isinstance(event, EntryGone):
+        elif isinstance(event, EntryGone) and not entry.dropped:
             if self._is_rejected(entry.algo_id):
                 self._refused(Refused(entry.run.run_id, entry.symbol, event.text))
             self._news.append(_Gone(entry.run.run_id, entry.symbol, event.text))
@@ -200,7 +201,7 @@ class Conductor:
         for entry in list(self._place(run.run_id, want.symbol).entries.values()):
             self._drop(entry)  # a new decision takes the place of one that has not filled
         name = self._name(run, want.symbol)
-        quantity = Decimal(str(want.quantity))
+        quantity = _in_lots(want.quantity, instrument)
         reference = None if isnan(want.reference) else Decimal(str(want.reference))
         level = None if isnan(want.price) else on_tick(instrument, side, want.price)
         try:
@@ -252,7 +253,7 @@ class Conductor:
         )
         if not held:
             return
-        quantity = abs(held) if isnan(want.quantity) else min(Decimal(str(want.quantity)), abs(held))
+        quantity = abs(held) if isnan(want.quantity) else min(_in_lots(want.quantity, instrument), abs(held))
         side = Side.SELL if held > 0 else Side.BUY
         name = self._name(run, want.symbol)
         try:
@@ -326,7 +327,9 @@ class Conductor:
         return self._algos
 
     def _drop(self, entry: _Entry) -> None:
-        if not entry.filled:
+        """Take back what has not filled of it.  Its end is not told: by then the strategy may wait for another one."""
+        if not entry.dropped:
+            entry.dropped = True
             self._book.drop(entry.algo_id)
 
     def _place(self, run_id: str, symbol: str) -> _Place:
@@ -339,11 +342,6 @@ class Conductor:
     def _forget(self, entry: _Entry) -> None:
         self._by_algo.pop(entry.algo_id, None)
         self._place(entry.run.run_id, entry.symbol).entries.pop(entry.algo_id, None)
-
-    def _has_filled(self, algo_id: str) -> bool:
-        return any(
-            managed.order.filled_quantity > 0 for managed in self._trader.book.of_intent(f"{algo_id}/entry")
-        )
 
     def _is_rejected(self, algo_id: str) -> bool:
         return any(
@@ -361,3 +359,10 @@ class Conductor:
 
 def _fill_of(symbol: str, fill: AlgoFill) -> LiveFill:
     return LiveFill(symbol, fill.side.sign, float(fill.quantity), float(fill.price), fill.reason, fill.at_ns)
+
+
+def _in_lots(quantity: float, instrument: Instrument) -> Decimal:
+    """The number of lots that `quantity` is but for its last binary digits: 0.087 for 0.08700000000000001."""
+    exact = Decimal(repr(quantity))
+    near = round_half_up(exact, instrument.lot_size)
+    return near if abs(exact - near) <= _DUST * exact else exact

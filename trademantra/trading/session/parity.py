@@ -6,6 +6,7 @@ session's own events.  Nothing of the desk takes part: not its bar builder, its 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from math import isclose
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from trademantra.trading.session.plan import whole_days
 from trademantra.trading.session.tape import bars_of, read_charges, read_events, read_warm_up
 from trademantra.trading.session.trades import read_trades
 
+_LAST_BITS = 1e-12
 STRATEGY_FILE = "strategy.py"
 
 
@@ -156,10 +158,17 @@ def _compare(run_id: str, ours: Sequence[LiveTrade], theirs: Sequence[LiveTrade]
             found.append(Difference(run_id, mine, other))
             continue
         for each in fields(LiveTrade):
-            if getattr(mine, each.name) != getattr(other, each.name):
+            if not _same(getattr(mine, each.name), getattr(other, each.name)):
                 found.append(Difference(run_id, mine, other, each.name))
                 break
     return found
+
+
+def _same(mine: object, other: object) -> bool:
+    """Equal to the bit for whole units.  The desk counts 0.087 of a coin, the engine 87 times 0.001: those are the same."""
+    if isinstance(mine, float) and isinstance(other, float):
+        return isclose(mine, other, rel_tol=_LAST_BITS, abs_tol=_LAST_BITS)
+    return mine == other
 
 
 def _by_entry(trades: Sequence[LiveTrade]) -> Mapping[tuple[str, int, int], LiveTrade]:

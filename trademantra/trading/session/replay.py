@@ -321,7 +321,9 @@ class ReplaySession:
         days = list(self.plan.days)
         total = len(np.unique(self._events.at_ns))
         for number, step in enumerate(steps_of(self._events, self._rows), 1):
-            while days and step.at_ns >= days[0].open_ns:
+            while len(days) > 1 and step.at_ns >= days[1].open_ns:
+                days.pop(0)  # nothing traded: a day without a bar is none, as in a back-test
+            if days and step.at_ns >= days[0].open_ns:
                 await self._begin_day(days.pop(0), step)
             waiting = self._pace(step.at_ns)
             if waiting is not None:
