@@ -29,6 +29,7 @@ class AdapterParts:
 
     `host` and `history` for paper accounts (`paper_exchange`); `box` and `random` for the others; `catalogue`: the
     instruments in whose objects a broker's are spoken of.
+    `ensure_may_send` is asked in the last instant before an order call of a broker is written.
     """
 
     clock: Clock
@@ -37,6 +38,7 @@ class AdapterParts:
     catalogue: Iterable[Instrument] = ()
     host: ExchangeHost | None = None
     history: HistorySource | None = None
+    ensure_may_send: Callable[[], None] = lambda: None
 
 
 def adapter_for(account: Account, parts: AdapterParts) -> BrokerAdapter:
@@ -66,6 +68,7 @@ def zerodha_for(account: Account, settings: ZerodhaAccountSettings, parts: Adapt
         parts.clock,
         parts.random,
         catalogue=parts.catalogue,
+        ensure_may_send=parts.ensure_may_send,
     )
 
 

@@ -1,29 +1,33 @@
 """One desk process: opens accounts, feeds and strategies, and keeps them going until it is told to stop.
 
 Loops: the feed, the market's queue, the overseer (four times a second), the minute, and once a second days, requests,
-states and readiness.  Whatever fails in one of them is told; only the lease of an account that is lost closes that account.
+states and readiness.  Whatever fails in one of them is told, and the loops go on.  An account that another process took
+over is closed here; the others go on.
 """
 
 import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from random import Random
 
-from trademantra.brokers.events import SessionChanged, SessionState
+from sqlalchemy.exc import SQLAlchemyError
+
+from trademantra.brokers.events import SessionChanged, SessionState, StreamChanged
 from trademantra.brokers.listings import Listings
 from trademantra.brokers.paper.host import ExchangeHost
 from trademantra.brokers.paper.journal import Journal
 from trademantra.brokers.paper.market import EventBatch
 from trademantra.brokers.port import BrokerAdapter
-from trademantra.core.errors import InvalidValueError, NotFoundError, TradeMantraError
-from trademantra.core.instrument import Exchange, Instrument, InstrumentKind
+from trademantra.core.errors import InvalidValueError, TradeMantraError
+from trademantra.core.instrument import Instrument
 from trademantra.core.time import NANOSECONDS_PER_MINUTE, NANOSECONDS_PER_SECOND, Clock, ist_date
 from trademantra.engine.live.wants import Want
 from trademantra.kit.bus import Bus
@@ -34,7 +38,7 @@ from trademantra.kit.timer import ClockTimer
 from trademantra.trading.accounts.account import OWN, Account
 from trademantra.trading.accounts.adapters import AdapterParts, adapter_for, paper_exchange
 from trademantra.trading.accounts.settings import Broker
-from trademantra.trading.control.requests import RequestStore
+from trademantra.trading.control.requests import DeskRequest, RequestStore
 from trademantra.trading.control.state import DeskState, StateStore
 from trademantra.trading.desk_events import PersonNeeded
 from trademantra.trading.feeds.bar_rules import BarClosed
@@ -46,8 +50,11 @@ from trademantra.trading.feeds.tick_hub import TickHub
 from trademantra.trading.house.listings import TokenBook
 from trademantra.trading.house.market import Market, MarketEars
 from trademantra.trading.house.overseer import Overseer, OverseerParts
-from trademantra.trading.house.room import AccountRoom, Shared, open_room
+from trademantra.trading.house.position_watch import PositionWatch
+from trademantra.trading.house.room import AccountRoom, SendGuard, Shared, open_room
+from trademantra.trading.house.square_off import SquareOff
 from trademantra.trading.house.strategies import SessionParts, SessionSpec, StrategySession
+from trademantra.trading.house.symbols import instruments_of
 from trademantra.trading.journal import OrderJournal
 from trademantra.trading.lease_names import lease_name
 from trademantra.trading.readiness.gate import AccountGate
@@ -64,15 +71,16 @@ from trademantra.trading.session.lockstep import settle
 
 _LOOKS_PER_SECOND = 4
 _OVER_NS = NANOSECONDS_PER_MINUTE  # after the close, when a day is written down
-_BEFORE_BROKER = 3  # minutes before the broker's own square-off
 _RECHECK_NS = 60 * NANOSECONDS_PER_SECOND
+_BEFORE_OPEN_NS = 15 * NANOSECONDS_PER_MINUTE  # accounts are looked at again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HouseParts:
     """What a desk process is given.  `clock` is that of the markets (the wall's, or a sandbox's), `wall` the real one.
 
-    `say` hears one line for the owner at a time.
+    `say` hears one line for the owner at a time.  `square_off_minutes` before the broker's own square-off, intraday
+    positions that are still there are closed.
     """
 
     home: Path
@@ -84,6 +92,7 @@ class HouseParts:
     say: Callable[[str], None]
     runner: RunnerSettings = field(default_factory=RunnerSettings)
     record: bool = True
+    square_off_minutes: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +122,17 @@ class House:
         self._run_of: dict[str, StrategySession] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._rooms_open: dict[str, AsyncExitStack] = {}
+        self._guards: dict[str, SendGuard] = {}
         self._checked_ns = 0
-        self._minute = 0
+        self._said = ""
+        self._troubles: dict[str, str] = {}
+        self._opens_checked: set[int] = set()
+        self._minutes: dict[str, int] = {}
         self._day = ist_date(parts.clock.now_ns())
         self._ended: set[str] = set()
+        self._square_off = SquareOff(self._timer, parts.square_off_minutes, parts.say)
+        self._watch = PositionWatch(self._timer, self.bus, parts.say)
         self.overseer = Overseer(
             OverseerParts(
                 rooms=self.rooms, sessions=self.sessions, gate=self.gate, switch=self.switch, workers=self._workers,
@@ -145,7 +161,10 @@ class House:
                 adapters[account.account_id] = await self._broker(stack, account)
         sessions = [
             replace(
-                spec, instruments=await _found(spec, adapters[_source_of(wanted.accounts[spec.account_id])])
+                spec,
+                instruments=await instruments_of(
+                    spec, adapters[_source_of(wanted.accounts[spec.account_id])]
+                ),
             )
             for spec in wanted.sessions
         ]
@@ -156,15 +175,19 @@ class House:
             if account.broker is Broker.PAPER:
                 adapters[account.account_id] = await self._paper(stack, account, listings, hosts)
         shared = Shared(
-            owner=self.owner, database=parts.database, journal=journal, timer=self._timer, bus=self.bus, gate=self.gate,
+            owner=self.owner, database=parts.database, journal=journal, timer=self._timer, wall=ClockTimer(parts.wall),
+            bus=self.bus, gate=self.gate,
             workers=self._workers, on_request=self.overseer.heard, not_ready=self._not_ready, lost=self._lost,
             refused=self._refused,
         )  # fmt: skip
         for account_id in dict.fromkeys(spec.account_id for spec in wanted.sessions):
-            room = await stack.enter_async_context(
-                open_room(wanted.accounts[account_id], adapters[account_id], shared)
+            account, guard = wanted.accounts[account_id], self._guards.get(account_id, SendGuard(account_id))
+            neighbours = [room.account for room in self.rooms.values()]
+            mine = await stack.enter_async_context(AsyncExitStack())
+            self.rooms[account_id] = await mine.enter_async_context(
+                open_room(account, adapters[account_id], guard, shared, neighbours)
             )
-            self.rooms[account_id] = room
+            self._rooms_open[account_id] = mine
         for source in dict.fromkeys(_source_of(wanted.accounts[spec.account_id]) for spec in wanted.sessions):
             await self._open_market(source, adapters[source], listings, hosts.get(source, []))
         await self._check(force=True)
@@ -173,7 +196,11 @@ class House:
 
     async def _broker(self, stack: AsyncExitStack, account: Account) -> BrokerAdapter:
         parts = self.parts
-        adapter = adapter_for(account, AdapterParts(clock=parts.clock, random=parts.random, box=parts.box))
+        guard = self._guards[account.account_id] = SendGuard(account.account_id)
+        made = AdapterParts(
+            clock=parts.clock, random=parts.random, box=parts.box, ensure_may_send=guard.ensure_may_send
+        )
+        adapter = adapter_for(account, made)
         stack.push_async_callback(adapter.close)
         if adapter.session is not SessionState.ACTIVE:
             raise InvalidValueError(
@@ -210,8 +237,8 @@ class House:
             hub = TickHub([TickSource(source, adapter)], parts.clock, self._hours, recorder=recorder)
         hub.on_event(self._hear_feed)
         ears = MarketEars(
-            bars=self._bars,
-            minute=self._begin_minute,
+            bars=lambda closed: self._bars(source, closed),
+            minute=lambda at_ns: self._begin_minute(source, at_ns),
             price=self._price,
             events=self._tape,
             settled=self._settled,
@@ -258,35 +285,66 @@ class House:
                 task.cancel()
 
     async def close_sessions(self) -> None:
-        """Strategies end; what they hold stays protected at the broker."""
+        """Strategies end; what they hold stays protected at the broker.  One that cannot be ended well is told."""
         for session in self.sessions.values():
-            await session.close()
-        await self._tell_states(running=False)
+            await self._tried(session.close)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._tried(lambda: self._tell_states(running=False))
 
     async def _look_often(self) -> None:
         while True:
-            self.overseer.look()
+            try:
+                self.overseer.look()
+                self._look_at_square_off()
+                for room in self.rooms.values():
+                    room.risk.keep_stops()
+            except (TradeMantraError, OSError) as error:
+                self.parts.say(f"look at kills and losses: {error}")
             self._look_at_minute()
             await asyncio.sleep(1 / _LOOKS_PER_SECOND)
+
+    def _look_at_square_off(self) -> None:
+        for room in self.rooms.values():
+            for key in self._square_off.due(room):
+                self._spawn(self._tried(partial(self._square_off.close, room, key)))
 
     def _look_at_minute(self) -> None:
         """A minute began, and the bars that ended with it are through."""
         now_ns = self.parts.clock.now_ns()
-        for market in self.markets.values():
+        for source, market in self.markets.items():
             late = market.hub.settings.bars.lateness_ns
             minute = (now_ns - late - NANOSECONDS_PER_SECOND // _LOOKS_PER_SECOND) // NANOSECONDS_PER_MINUTE
-            if minute != self._minute:
-                self._minute = minute
+            if minute != self._minutes.get(source):
+                self._minutes[source] = minute
                 market.minute_began(minute * NANOSECONDS_PER_MINUTE)
 
     async def _look_each_second(self) -> None:
         while True:
-            for look in (self._look_at_days, self._look_at_requests, self._check, self._tell_states):
-                try:
-                    await look()
-                except (TradeMantraError, OSError) as error:
-                    self.parts.say(f"{look.__name__.strip('_').replace('_', ' ')}: {error}")
+            for look in (
+                self._look_at_days, self._look_at_requests, self._look_at_positions, self._check, self._tell_states,
+            ):  # fmt: skip
+                await self._tried(look)
+            for room in self.rooms.values():
+                room.risk.keep()
             await asyncio.sleep(1.0)
+
+    async def _tried(self, look: Callable[[], Awaitable[None]]) -> None:
+        """What fails is told, once until it fails otherwise; it is tried again when its time comes."""
+        what = getattr(look, "__name__", "a part of the desk").strip("_").replace("_", " ")
+        try:
+            await look()
+        except (TradeMantraError, SQLAlchemyError, OSError) as error:
+            cause = str(getattr(error, "orig", error))
+            if self._troubles.get(what) != cause:
+                self._troubles[what] = cause
+                self.parts.say(f"{what}: {cause}")
+        else:
+            self._troubles.pop(what, None)
+
+    async def _look_at_positions(self) -> None:
+        for room in list(self.rooms.values()):
+            await self._watch.look(room)
 
     async def _look_at_days(self) -> None:
         now_ns = self.parts.clock.now_ns()
@@ -307,14 +365,22 @@ class House:
 
     async def _look_at_requests(self) -> None:
         for request in await self._requests.take(list(self.rooms), self.parts.wall.now_ns()):
-            answer = await self.overseer.answer(request)
-            await self._requests.answer(request.request_id, answer, self.parts.wall.now_ns())
+            # beside the loop: closing waits for the broker, and all else goes on meanwhile
+            self._spawn(self._tried(partial(self._answer, request)))
+
+    async def _answer(self, request: DeskRequest) -> None:
+        answer = await self.overseer.answer(request)
+        await self._requests.answer(request.request_id, answer, self.parts.wall.now_ns())
 
     async def _check(self, *, force: bool = False) -> None:
-        """Readiness: at the start, each minute while an account is not ready, and when a login changed."""
+        """Readiness: at the start, before each open, each minute while an account is not ready, and when a login changed."""
         now_ns = self.parts.clock.now_ns()
         waiting = [each for each in self.rooms if self.readiness.why_not_ready(each) is not None]
-        if not force and (not waiting or now_ns - self._checked_ns < _RECHECK_NS):
+        opens_ns = self._coming_open(now_ns)
+        if opens_ns is not None:
+            self._opens_checked.add(opens_ns)
+            force = True
+        if not force and (not waiting or 0 <= now_ns - self._checked_ns < _RECHECK_NS):
             return
         self._checked_ns = now_ns
         parts = self.parts
@@ -329,8 +395,20 @@ class House:
         )
         self.readiness.heard(report)
         self.bus.tell(report)
-        if force or not report.is_ready:
+        verdict = "; ".join(f"{each.account_id} {each.why_not}" for each in report.accounts)
+        if force or verdict != self._said:  # each minute of a night without a login says the same
+            self._said = verdict
             parts.say(report.text)
+
+    def _coming_open(self, now_ns: int) -> int | None:
+        """The open that is near and before which nobody looked yet."""
+        for session in self.sessions.values():
+            begins_ns = session.begins_ns
+            if begins_ns is None or begins_ns in self._opens_checked:
+                continue
+            if begins_ns - _BEFORE_OPEN_NS <= now_ns < begins_ns:
+                return begins_ns
+        return None
 
     def _feed_of(self, room: AccountRoom) -> FeedStatus | None:
         market = self.markets.get(_source_of(room.account))
@@ -373,7 +451,7 @@ class House:
     async def _listen(self) -> None:
         """Trouble that a person must see, as it comes; logins that change."""
         calls = self.bus.subscribe(PersonNeeded)
-        logins = self.bus.subscribe(SessionChanged)
+        logins, streams = self.bus.subscribe(SessionChanged), self.bus.subscribe(StreamChanged)
 
         async def hear_calls() -> None:
             async for call in calls:
@@ -383,24 +461,61 @@ class House:
             async for _ in logins:
                 for room in self.rooms.values():
                     self.readiness.session_changed(room.account_id, room.adapter.session)
+                    self._watch.soon(room.account_id)
                 self._checked_ns = 0
+
+        async def hear_streams() -> None:
+            async for _ in streams:
+                for room in self.rooms.values():
+                    self._watch.soon(room.account_id)
 
         async with asyncio.TaskGroup() as group:
             group.create_task(hear_calls())
             group.create_task(hear_logins())
+            group.create_task(hear_streams())
 
     # -- what markets bring
 
-    async def _bars(self, closed: Sequence[BarClosed]) -> None:
+    async def _bars(self, source: str, closed: Sequence[BarClosed]) -> None:
         """Bars that ended at one instant: every strategy that wants them decides, and it is carried out."""
-        bars = [ClosedBar(each.instrument.symbol, each.timeframe, each.bar) for each in closed]
-        await self._carry_out(await self._workers.decide(bars))
+        for together, run_ids in self._who_hears(source, closed):
+            bars = [ClosedBar(each.instrument.symbol, each.timeframe, each.bar) for each in together]
+            await self._carry_out(await self._workers.decide(bars, run_ids))
 
-    async def _begin_minute(self, at_ns: int) -> None:
+    def _who_hears(
+        self, source: str, closed: Sequence[BarClosed]
+    ) -> Sequence[tuple[Sequence[BarClosed], Sequence[str]]]:
+        """Bars with the runs that they are for: those that hear this market, each its own exchange's."""
+        sessions = self._sessions_of(source)
+        if len({each.instrument.symbol for each in closed}) == len({each.instrument.key for each in closed}):
+            keys = {each.instrument.symbol: each.instrument.key for each in closed}
+            if all(
+                keys.get(symbol, instrument.key) == instrument.key
+                for session in sessions
+                for symbol, instrument in session.spec.instruments.items()
+            ):
+                return [(closed, [run_id for session in sessions for run_id in session.run_ids])]
+        told = []
+        for session in sessions:
+            mine = {instrument.key for instrument in session.spec.instruments.values()}
+            told.append(([each for each in closed if each.instrument.key in mine], session.run_ids))
+        return told
+
+    def _sessions_of(self, source: str) -> Sequence[StrategySession]:
+        return [
+            session
+            for session in dict.fromkeys(self._run_of.values())
+            if session.spec.account_id in self.rooms
+            and _source_of(self.rooms[session.spec.account_id].account) == source
+        ]
+
+    async def _begin_minute(self, source: str, at_ns: int) -> None:
         due = [
             run_id
-            for run_id, session in self._run_of.items()
-            if session.is_in_hours(at_ns) and run_id not in session.stopped
+            for session in self._sessions_of(source)
+            if session.is_in_hours(at_ns)
+            for run_id in session.run_ids
+            if run_id not in session.stopped
         ]
         if due:
             await self._carry_out(await self._workers.clock(at_ns, due))
@@ -408,7 +523,7 @@ class House:
     async def _carry_out(self, decided: Mapping[str, Sequence[Want]]) -> None:
         by_room: dict[str, dict[str, Sequence[Want]]] = {}
         for run_id, wants in decided.items():
-            if wants:
+            if wants and self._run_of[run_id].spec.account_id in self.rooms:
                 by_room.setdefault(self._run_of[run_id].spec.account_id, {})[run_id] = wants
         for account_id, mine in by_room.items():
             await self.rooms[account_id].conductor.carry_out(mine)
@@ -434,9 +549,9 @@ class House:
     async def _settled(self) -> None:
         """Paper accounts wait until all is done; strategies of every account are told of their fills."""
         while True:
-            for room in self.rooms.values():
+            for room in list(self.rooms.values()):
                 if room.account.broker is Broker.PAPER:
-                    await _settle(room)
+                    await settle(room.journal, room.algos, (partial(_is_busy, room),))
             with_news = [room for room in self.rooms.values() if room.conductor.has_news]
             if not with_news:
                 return
@@ -449,8 +564,21 @@ class House:
         return self.readiness.why_not_ready(account_id) or ""
 
     def _lost(self, account_id: str, error: LeaseLostError) -> None:
-        self.parts.say(f"account {account_id} was taken over by another process: {error}")
-        self.stop()
+        self.parts.say(f"account {account_id} was taken over by another process: {error.message}")
+        self._spawn(self._tried(partial(self._close_room, account_id)))
+
+    async def _close_room(self, account_id: str) -> None:
+        """The other process serves it now: its strategies end here, and nothing of it is touched."""
+        self.rooms.pop(account_id, None)
+        for session in [each for each in self.sessions.values() if each.spec.account_id == account_id]:
+            del self.sessions[session.spec.session_id]
+            await self._tried(session.abandon)
+        opened = self._rooms_open.pop(account_id, None)
+        if opened is not None:
+            await opened.aclose()
+        if not self.rooms:
+            self.parts.say("no account is left here")
+            self.stop()
 
     def _refused(self, account_id: str, refused: Refused) -> None:
         self.parts.say(f"{account_id}: {refused.symbol}: not taken: {refused.text}")
@@ -492,35 +620,5 @@ def _source_of(account: Account) -> str:
     return account.account_id if account.data_source == OWN else account.data_source
 
 
-async def _found(spec: SessionSpec, source: BrokerAdapter) -> Mapping[str, Instrument]:
-    """The instruments of a session among those of its data source, by symbol, in the order asked for.
-
-    Errors: `NotFoundError` naming the first that is not listed.
-    """
-    names = [name if ":" in name else f"{Exchange.NSE}:{name}" for name in spec.symbols]
-    wanted = set(names)
-    found: dict[str, Instrument] = {}
-    underlyings: set[str] = set()
-    for each in await source.instruments():
-        if each.key in wanted:
-            found[each.key] = each
-        if each.underlying is not None:
-            underlyings.add(each.underlying)
-    for name in names:
-        if name not in found:
-            raise NotFoundError(
-                f"{name} is not listed at the broker today", hint="write EXCHANGE:SYMBOL, such as NSE:INFY"
-            )
-    return {found[name].symbol: _with_hours(found[name], underlyings) for name in names}
-
-
-def _with_hours(instrument: Instrument, underlyings: Collection[str]) -> Instrument:
-    """A share's hours depend on whether it has derivatives (closing auction, specs/india-markets.md 3.1): the broker's
-    list of the day says so."""
-    if instrument.has_derivatives is not None or instrument.kind is not InstrumentKind.SHARE:
-        return instrument
-    return replace(instrument, has_derivatives=instrument.symbol in underlyings)
-
-
-async def _settle(room: AccountRoom) -> None:
-    await settle(room.journal, room.algos, (lambda: room.is_busy,))
+def _is_busy(room: AccountRoom) -> bool:
+    return room.is_busy

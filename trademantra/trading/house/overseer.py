@@ -14,9 +14,9 @@ from trademantra.core.time import Clock
 from trademantra.engine.records import Reason
 from trademantra.kit.timer import Timer
 from trademantra.trading.control.requests import DeskAnswer, DeskRequest, RequestKind
+from trademantra.trading.house.position_watch import differences as differences_of
 from trademantra.trading.house.room import AccountRoom
 from trademantra.trading.house.strategies import StrategySession
-from trademantra.trading.position_check import position_differences
 from trademantra.trading.risk.decisions import BreachRequest, Flatten, PauseStrategy
 from trademantra.trading.risk.gate import RiskGate
 from trademantra.trading.risk.kill import KillSwitch
@@ -113,10 +113,10 @@ class Overseer:
     async def _reconcile(self, room: AccountRoom) -> DeskAnswer:
         await room.desk.refresh()
         try:
-            positions, holdings = await room.adapter.positions(), await room.adapter.holdings()
+            found = await differences_of(room)
         except BrokerError as error:
             return DeskAnswer(False, f"the broker's positions cannot be read: {error}")
-        differences = position_differences(room.desk.book.positions, positions, holdings)
+        differences = sorted(found, key=lambda each: (each.instrument_key, each.product))
         unknown = [each.order.order_id for each in room.desk.book.working() if each.order.status == "unknown"]
         facts = {
             "positions": [each.text for each in differences],

@@ -1,8 +1,8 @@
 """One account of a running desk: its lease, its orders, its algorithms, and the strategies that trade in it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from trademantra.brokers.errors import BrokerError
@@ -13,7 +13,7 @@ from trademantra.core.order import Order
 from trademantra.core.time import NANOSECONDS_PER_SECOND
 from trademantra.kit.bus import Bus
 from trademantra.kit.database import Database
-from trademantra.kit.lease import Keeper, LeaseLostError, take_lease
+from trademantra.kit.lease import Keeper, Lease, LeaseHeldError, LeaseLostError, take_lease
 from trademantra.kit.limiter import RateLimiter, Window
 from trademantra.kit.timer import Timer
 from trademantra.markets.charges.tariffs import tariff_of
@@ -26,12 +26,12 @@ from trademantra.trading.desk_events import PersonNeeded
 from trademantra.trading.desk_parts import DeskParts
 from trademantra.trading.journal import OrderJournal
 from trademantra.trading.lease_names import lease_name
-from trademantra.trading.order_store import OrderStore
 from trademantra.trading.orders import OrderBook
 from trademantra.trading.policy import OrderPolicy
 from trademantra.trading.risk.decisions import BreachRequest
 from trademantra.trading.risk.gate import RiskGate
-from trademantra.trading.risk.limits import INDIA_LIVE_LIMITS
+from trademantra.trading.risk.keeping import KeepingStore, RiskKeeper
+from trademantra.trading.risk.limits import INDIA_LIVE_LIMITS, RiskLimits, chosen_or_default
 from trademantra.trading.risk.road import RiskRoad
 from trademantra.trading.runner.workers import StrategyWorkers
 from trademantra.trading.session.conductor import Conductor, Refused
@@ -45,6 +45,8 @@ _UNLIMITED = 1_000_000  # orders a second, where a broker states no limit
 class Shared:
     """What all accounts of a desk use together.  `owner`: the name of this process in leases.
 
+    `timer` is that of the markets; leases live in `wall`'s time, which goes on when a sandbox begins its day anew.
+
     `on_request` hears what breaches of limits ask for, `lost` of accounts that another process took over.
     """
 
@@ -52,6 +54,7 @@ class Shared:
     database: Database
     journal: OrderJournal
     timer: Timer
+    wall: Timer
     bus: Bus
     gate: RiskGate
     workers: StrategyWorkers
@@ -59,6 +62,23 @@ class Shared:
     not_ready: Callable[[str], str]
     lost: Callable[[str, LeaseLostError], None]
     refused: Callable[[str, Refused], None]
+
+
+@dataclass(slots=True)
+class SendGuard:
+    """Asked by an account's adapter in the last instant before an order call is written.
+
+    The adapter is there before the lease is taken, and after the account was let go: then nothing may be sent.
+    """
+
+    account_id: str
+    lease: Lease | None = None
+
+    def ensure_may_send(self) -> None:
+        """Errors: `LeaseLostError`."""
+        if self.lease is None:
+            raise LeaseLostError(f"account {self.account_id} is not served by this process; nothing was sent")
+        self.lease.ensure_may_send()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +91,7 @@ class AccountRoom:
     algos: AlgoBook
     conductor: Conductor
     journal: OrderJournal
+    risk: RiskKeeper
 
     @property
     def account_id(self) -> str:
@@ -84,22 +105,29 @@ class AccountRoom:
 
 
 @asynccontextmanager
-async def open_room(account: Account, adapter: BrokerAdapter, shared: Shared) -> AsyncIterator[AccountRoom]:
-    """Take an account over and open its desk; leaving lets go of it.
+async def open_room(
+    account: Account,
+    adapter: BrokerAdapter,
+    guard: SendGuard,
+    shared: Shared,
+    neighbours: Collection[Account],
+) -> AsyncIterator[AccountRoom]:
+    """Take an account over and open its desk; leaving lets go of it.  `neighbours`: accounts that are open here already.
 
     Errors: `LeaseHeldError` while another process serves it.
     """
     account_id, timer, state = account.account_id, shared.timer, shared.gate.state
     async with AsyncExitStack() as stack:
-        lease = await take_lease(
-            shared.database, lease_name(account_id), shared.owner, timer, length_ns=_LEASE_NS
-        )
-        keeper = Keeper(lease, shared.database, timer, lambda error: shared.lost(account_id, error))
+        lease = await _lease_of(account_id, shared)
+        keeper = Keeper(lease, shared.database, shared.wall, lambda error: shared.lost(account_id, error))
         await stack.enter_async_context(keeper)
+        guard.lease = lease
+        stack.callback(setattr, guard, "lease", None)
         state.account_opened(account_id, account.user_id)
-        own = (account.limits, INDIA_LIVE_LIMITS) if account.mode is AccountMode.LIVE else (account.limits,)
-        shared.gate.set_limits(account_id, *own)
+        shared.gate.set_limits(account_id, *_limits_of(account))
         state.capital(account_id, await _capital(adapter))
+        risk = RiskKeeper(state, account_id, shared.database, shared.journal, lease, timer)
+        await risk.load()
         book = OrderBook(
             account_id, ExecutionCharges(tariff_of(_tariff(account)), _unknown(account_id, shared.bus))
         )
@@ -108,7 +136,7 @@ async def open_room(account: Account, adapter: BrokerAdapter, shared: Shared) ->
             DeskParts(
                 adapter=adapter,
                 policy=OrderPolicy(adapter.manifest, timer, account.outside_hours),
-                store=OrderStore(shared.database),
+                store=KeepingStore(shared.database, risk),
                 journal=shared.journal,
                 lease=lease,
                 limiter=_limiter(adapter, timer),
@@ -121,6 +149,8 @@ async def open_room(account: Account, adapter: BrokerAdapter, shared: Shared) ->
             ),
         )
         await stack.enter_async_context(desk)
+        # in the same breath: nothing has been heard since the positions were restored
+        risk.restore(with_user=all(each.user_id != account.user_id for each in neighbours))
         conductor = Conductor(
             desk, shared.workers, timer, lambda refused: shared.refused(account_id, refused)
         )
@@ -133,7 +163,31 @@ async def open_room(account: Account, adapter: BrokerAdapter, shared: Shared) ->
         )  # fmt: skip
         await stack.enter_async_context(algos)
         conductor.carries_with(algos)
-        yield AccountRoom(account, adapter, desk, algos, conductor, shared.journal)
+        yield AccountRoom(account, adapter, desk, algos, conductor, shared.journal, risk)
+        risk.keep()
+
+
+async def _lease_of(account_id: str, shared: Shared) -> Lease:
+    try:
+        return await take_lease(
+            shared.database, lease_name(account_id), shared.owner, shared.wall, length_ns=_LEASE_NS
+        )
+    except LeaseHeldError as error:
+        raise LeaseHeldError(
+            f"account {account_id} is served by another desk: {error.message}",
+            hint=f"{error.hint}; tm desk status shows what runs there",
+        ) from error
+
+
+def _limits_of(account: Account) -> tuple[RiskLimits, ...]:
+    """Those that the owner chose, the platform's where he chose none; live accounts also keep to the law.
+
+    An account on paper may send as fast as it likes: nobody is harmed, and its record is not one of refusals.
+    """
+    limits = chosen_or_default(account.limits)
+    if account.mode is AccountMode.LIVE:
+        return (limits, INDIA_LIVE_LIMITS)
+    return (replace(limits, account=account.limits.account),)
 
 
 async def _capital(adapter: BrokerAdapter) -> Decimal | None:

@@ -132,6 +132,7 @@ class StrategySession:
         self._record = RecordStore(parts.database)
         self._day: _Day | None = None
         self._logged: dict[str, int] = dict.fromkeys(self._runs, 0)
+        self._log_bytes: dict[str, int] = dict.fromkeys(self._runs, 0)
         self._written: dict[str, int] = dict.fromkeys(self._runs, 0)
         self.stopped: set[str] = set()
 
@@ -154,6 +155,7 @@ class StrategySession:
         began_ns = self._began_ns()
         warm_up, missed = await self._history(began_ns or now_ns, now_ns)
         logs: dict[str, list[LogEntry]] = {}
+        heard: dict[str, Mapping[str, int]] = {}
         for run_id, run in self._runs.items():
             mine = _of(warm_up, run.symbols)
             if began_ns is None:
@@ -163,6 +165,8 @@ class StrategySession:
                 self._logged[run_id] = len(logs[run_id])
                 entries = [*logs[run_id], *self._missed(run, logs[run_id], missed)]
                 await parts.workers.restore(run, RunLog(mine, entries))
+            # what is booked up to here is told below, what comes from here on by the conductor
+            heard[run_id] = {each.order.order_id: each.fills.sequence for each in parts.room.desk.book.all()}
             parts.room.conductor.add(
                 Carried(
                     run_id=run_id, strategy_id=self.strategy_id, session_id=spec.session_id,
@@ -174,7 +178,7 @@ class StrategySession:
             replace_file(parts.folder / _BEGAN, str(now_ns).encode())
             await self._record.write_session(self._session_record())
         else:
-            await self._tell_missed_fills(logs)
+            await self._tell_missed(logs, heard)
         await parts.hub.subscribe(
             spec.session_id, list(spec.instruments.values()), StreamMode.FULL, [spec.timeframe]
         )
@@ -208,9 +212,21 @@ class StrategySession:
                 await self._parts.workers.stop(run_id)
         await self._parts.hub.unsubscribe(self.spec.session_id)
 
+    async def abandon(self) -> None:
+        """The account is another process's: the strategy ends here, and what it placed is left as it is."""
+        for run_id in self._runs:
+            if run_id not in self.stopped:
+                await self._parts.workers.stop(run_id)
+        await self._parts.hub.unsubscribe(self.spec.session_id)
+
     def is_in_hours(self, now_ns: int) -> bool:
         day = self._day
         return day is not None and day.told and day.span.open_ns <= now_ns <= day.span.close_ns
+
+    @property
+    def begins_ns(self) -> int | None:
+        """When its trading day opens; None without one."""
+        return None if self._day is None else self._day.span.open_ns
 
     @property
     def ends_ns(self) -> int | None:
@@ -334,8 +350,11 @@ class StrategySession:
         for run_id in self._runs:
             fresh = self._parts.workers.log(run_id, self._logged[run_id]).entries
             if fresh:
-                with self._log_file(run_id).open("a", encoding="utf-8") as file:
-                    file.writelines(f"{to_line(entry)}\n" for entry in fresh)
+                text = "".join(f"{to_line(entry)}\n" for entry in fresh).encode()
+                with self._log_file(run_id).open("ab") as file:
+                    file.truncate(self._log_bytes[run_id])  # half a line of a full disk, or of a crash
+                    file.write(text)
+                self._log_bytes[run_id] += len(text)
                 self._logged[run_id] += len(fresh)
 
     def _began_ns(self) -> int | None:
@@ -348,22 +367,33 @@ class StrategySession:
         file = self._log_file(run_id)
         if not file.exists():
             return []
-        lines = file.read_text(encoding="utf-8").split("\n")
-        return [from_line(line) for line in lines[:-1]]
+        whole, newline, _ = file.read_bytes().rpartition(b"\n")
+        self._log_bytes[run_id] = len(whole) + len(newline)
+        return [from_line(line) for line in whole.decode().split("\n")] if newline else []
 
-    async def _tell_missed_fills(self, logs: Mapping[str, Sequence[LogEntry]]) -> None:
-        """Fills that were booked and that a run was not told of, because the process ended in between: by their count."""
+    async def _tell_missed(
+        self, logs: Mapping[str, Sequence[LogEntry]], heard: Mapping[str, Mapping[str, int]]
+    ) -> None:
+        """Fills that were booked and that a run was not told of, because the process ended in between: by their count.
+
+        Entries that it believes in and that are not there are gone: decided and never placed, or ended meanwhile.
+        """
+        room, workers = self._parts.room, self._parts.workers
+        await room.journal.drained()
         for run_id, run in self._runs.items():
             for symbol in run.symbols:
                 told = sum(
                     isinstance(entry, FillTold) and entry.fill.symbol == symbol for entry in logs[run_id]
                 )
-                for fill in (await self._booked(symbol))[told:]:
-                    wants = await self._parts.workers.fill(run_id, fill)
-                    await self._parts.room.conductor.carry_out({run_id: wants})
+                for fill in (await self._booked(symbol, heard[run_id]))[told:]:
+                    wants = await workers.fill(run_id, fill)
+                    await room.conductor.carry_out({run_id: wants})
+                if not room.conductor.has_entry(run_id, symbol):
+                    wants = await workers.entry_gone(run_id, symbol, "the desk was started anew")
+                    await room.conductor.carry_out({run_id: wants})
 
-    async def _booked(self, symbol: str) -> list[LiveFill]:
-        """Every execution of this session in an instrument, in the order of booking."""
+    async def _booked(self, symbol: str, heard: Mapping[str, int]) -> list[LiveFill]:
+        """Every execution of this session in an instrument, in the order of booking; of each order up to `heard`."""
         async with self._parts.database.reading() as session:
             rows = await session.execute(
                 select(OrderRow.intent_id, OrderRow.request, ExecutionRow)
@@ -385,6 +415,7 @@ class StrategySession:
                     execution.at_ns,
                 )
                 for intent_id, request, execution in rows
+                if execution.sequence <= heard.get(execution.order_id, 0)
             ]
 
     def _session_record(self) -> SessionRecord:

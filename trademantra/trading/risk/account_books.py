@@ -54,6 +54,16 @@ class AccountBooks:
             found = self._books[key] = Book(scope, account_id, key[2])
         return found
 
+    def result_books(self, account_id: str) -> Sequence[Book]:
+        """Those that hold results of an account: its own, its user's and its strategies'."""
+        own = (self.book(Scope.ACCOUNT, account_id), self.book(Scope.USER, account_id))
+        strategies = [
+            book
+            for (scope, of, _), book in self._books.items()
+            if scope is Scope.STRATEGY and of == account_id
+        ]
+        return [*own, *strategies]
+
     def capital(self, account_id: str, amount: Decimal | None) -> None:
         """Own money in an account; None: not known.  A user's is the sum of what is known of all accounts, or unknown."""
         self.book(Scope.ACCOUNT, account_id).capital = amount

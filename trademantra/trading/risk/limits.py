@@ -217,6 +217,15 @@ def replaced(general: Group, named: Group) -> Group:
     return replace(general, **changes)
 
 
+def chosen_or_default(chosen: RiskLimits) -> RiskLimits:
+    """What an owner chose, and `DEFAULT_LIMITS` where he chose nothing."""
+    return replace(
+        chosen,
+        order=replaced(DEFAULT_LIMITS.order, chosen.order),
+        account=replaced(DEFAULT_LIMITS.account, chosen.account),
+    )
+
+
 _SEVERITY = MappingProxyType({action: number for number, action in enumerate(BreachAction)})
 
 

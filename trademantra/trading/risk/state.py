@@ -158,6 +158,14 @@ class RiskState(AccountBooks):
             found = self._holdings[key] = self._new_holding(key, instrument, sector)
         return found
 
+    def holdings_of(self, account_id: str) -> Sequence[Holding]:
+        return [holding for key, holding in self._holdings.items() if key[0] == account_id]
+
+    def opening_told(self, holding: Holding, opening_unrealised: Decimal) -> None:
+        """The open result at the day's start of a position that was restored without it."""
+        self._rebase(holding, opening_unrealised)
+        self._refresh(holding)
+
     def held(
         self, account_id: str, strategy_id: str, instrument_key: str, product: Product
     ) -> Holding | None:

@@ -1,7 +1,7 @@
 """The desk's strategy workers: runs are started, told, asked and stopped here, and no run can harm another."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -102,8 +102,14 @@ class StrategyWorkers:
 
     # ------------------------------------------------------------ telling and asking
 
-    async def decide(self, closed: Sequence[ClosedBar]) -> dict[str, list[Want]]:
-        """Tell the bars that closed at one instant; the wants of each run that was told any, all asked at the same time."""
+    async def decide(
+        self, closed: Sequence[ClosedBar], run_ids: Collection[str] | None = None
+    ) -> dict[str, list[Want]]:
+        """Tell the bars that closed at one instant; the wants of each run that was told any, all asked at the same time.
+
+        `run_ids`: those whose bars they are, where symbols alone do not say it (two exchanges, two sources of prices).
+        """
+        chosen = None if run_ids is None else frozenset(run_ids)
         rows: dict[int, bytes] = {}
         for each in closed:
             stream = self._streams.get(each.timeframe, {}).get(each.symbol)
@@ -111,7 +117,11 @@ class StrategyWorkers:
                 rows[stream] = block_row(stream, each.bar)
         batches: list[tuple[Worker, Batch]] = []
         for worker in self._workers():
-            told = [run for run in worker.living() if not rows.keys().isdisjoint(run.streams)]
+            told = [
+                run
+                for run in worker.living()
+                if (chosen is None or run.spec.run_id in chosen) and not rows.keys().isdisjoint(run.streams)
+            ]
             if told:
                 needed = {stream for run in told for stream in run.streams}
                 block = b"".join(row for stream, row in rows.items() if stream in needed)

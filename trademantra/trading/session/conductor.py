@@ -128,6 +128,17 @@ class Conductor:
                 symbol = symbols[spec.instrument.key]
                 self._keep(_Entry(spec.algo_id, run, symbol))
 
+        if run.weights:
+            self._take_up_plain(run)
+
+    def has_entry(self, run_id: str, symbol: str) -> bool:
+        """Whether an entry of the run works in an instrument, or may still."""
+        place = self._place(run_id, symbol)
+        return any(not self._is_gone(entry.algo_id) for entry in place.entries.values()) or any(
+            run.run_id == run_id and at == symbol and reason is Reason.ENTRY
+            for run, at, reason in self._plain.values()
+        )
+
     def remove(self, run_id: str) -> None:
         """The run decides no more: what has not filled of its entries is taken back, its exits stay armed."""
         for (owner, _), place in self._places.items():
@@ -342,6 +353,20 @@ class Conductor:
     def _forget(self, entry: _Entry) -> None:
         self._by_algo.pop(entry.algo_id, None)
         self._place(entry.run.run_id, entry.symbol).entries.pop(entry.algo_id, None)
+
+    def _is_gone(self, algo_id: str) -> bool:
+        """Whether nothing more of an entry can fill.  One without an order is just being asked for."""
+        orders = self._trader.book.of_intent(f"{algo_id}/entry")
+        return bool(orders) and all(managed.order.status.is_final for managed in orders)
+
+    def _take_up_plain(self, run: Carried) -> None:
+        """Orders of an earlier life that may still fill, known by the name that they were given."""
+        for managed in self._trader.book.working():
+            name, _, child = managed.intent_id.rpartition("/")
+            for symbol in run.instruments:
+                if name.startswith(f"{run.session_id}.{symbol}."):
+                    reason = Reason.SIGNAL if child == _EXIT else Reason.ENTRY
+                    self._plain[managed.intent_id] = (run, symbol, reason)
 
     def _is_rejected(self, algo_id: str) -> bool:
         return any(

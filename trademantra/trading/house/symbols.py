@@ -1,0 +1,47 @@
+"""The instruments that a session names, as its data source lists them today."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from trademantra.brokers.port import BrokerAdapter
+from trademantra.core.errors import InvalidValueError, NotFoundError
+from trademantra.core.instrument import Exchange, Instrument, InstrumentKind
+from trademantra.trading.house.strategies import SessionSpec
+
+
+async def instruments_of(spec: SessionSpec, source: BrokerAdapter) -> Mapping[str, Instrument]:
+    """By symbol, in the order asked for.
+
+    Errors: `NotFoundError` naming the first that is not listed; `InvalidValueError` for one symbol of two exchanges.
+    """
+    names = [name if ":" in name else f"{Exchange.NSE}:{name}" for name in spec.symbols]
+    wanted = set(names)
+    found: dict[str, Instrument] = {}
+    underlyings: set[str] = set()
+    for each in await source.instruments():
+        if each.key in wanted:
+            found[each.key] = each
+        if each.underlying is not None:
+            underlyings.add(each.underlying)
+    chosen: dict[str, Instrument] = {}
+    for name in names:
+        if name not in found:
+            raise NotFoundError(
+                f"{name} is not listed at the broker today", hint="write EXCHANGE:SYMBOL, such as NSE:INFY"
+            )
+        symbol = found[name].symbol
+        if symbol in chosen:
+            raise InvalidValueError(
+                f"{name} and {chosen[symbol].key} have one symbol; a strategy could not tell them apart",
+                hint="run it once for each exchange",
+            )
+        chosen[symbol] = _with_hours(found[name], underlyings)
+    return chosen
+
+
+def _with_hours(instrument: Instrument, underlyings: Collection[str]) -> Instrument:
+    """A share's hours depend on whether it has derivatives (closing auction, specs/india-markets.md 3.1): the broker's
+    list of the day says so."""
+    if instrument.has_derivatives is not None or instrument.kind is not InstrumentKind.SHARE:
+        return instrument
+    return replace(instrument, has_derivatives=instrument.symbol in underlyings)
