@@ -147,13 +147,14 @@ def told_words(told: Mapping[str, object]) -> str:
 
 def _show_sessions(console: Console, sessions: Sequence[SessionRecord]) -> None:
     table = Table(box=box.SIMPLE_HEAD, title="last sessions", title_justify="left")
-    for name in ("session", "account", "strategy", "parameters", "mode", "started", "ran until"):
-        table.add_column(name, overflow="fold")
+    table.add_column("session", overflow="fold", min_width=24)
+    for name in ("account", "mode", "started", "ran until"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
     for each in reversed(sessions):
         until = "" if each.ended_ns is None else f"{datetime_of(each.ended_ns):%m-%d %H:%M}"
         table.add_row(
-            escape(each.session_id), escape(each.account_id), escape(each.strategy), each.parameters_hash[:12],
-            each.mode.value, f"{datetime_of(each.started_ns):%m-%d %H:%M}", until,
+            escape(each.session_id), escape(each.account_id), each.mode.value, f"{datetime_of(each.started_ns):%m-%d %H:%M}",
+            until,
         )  # fmt: skip
     console.print(table)
 
@@ -184,15 +185,19 @@ def show_positions(found: Positions, now_ns: int, *, everything: bool) -> None:
     if not found.held:
         typer.echo("nothing was ever held" if everything else "nothing is held")
         return
+    several = len({each.account_id for each in found.held}) > 1
     table = Table(box=box.SIMPLE_HEAD)
-    for name in ("account", "strategy", "instrument", "product"):
-        table.add_column(name, overflow="fold")
+    for name in (*(["account"] if several else []), "strategy"):
+        table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=16)
+    table.add_column("instrument", overflow="fold", min_width=12)
     for name in ("quantity", "average cost", "realised", "charges"):
         table.add_column(name, justify="right", no_wrap=True)
     for each in found.held:
         held = each.held
         table.add_row(
-            escape(each.account_id), escape(each.strategy_id), escape(each.instrument_key), each.product,
+            *([escape(each.account_id)] if several else []),
+            escape(each.strategy_id),
+            escape(f"{each.instrument_key} {each.product}"),
             plain(held.quantity), _money(held.average), _money(held.realised), _money(held.charges),
         )  # fmt: skip
     Console(emoji=False).print(table)
@@ -205,22 +210,26 @@ def show_orders(found: Orders, now_ns: int, *, everything: bool) -> None:
             "there never was an order" if everything else "no order works; --all shows those that are done"
         )
         return
+    several = len({each.account_id for each in found.orders}) > 1
     table = Table(box=box.SIMPLE_HEAD)
-    for name in ("time", "account", "strategy", "instrument", "side"):
-        table.add_column(name, overflow="fold")
-    for name in ("filled", "of", "average"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("terms", "state"):
-        table.add_column(name, overflow="fold")
+    table.add_column("time", no_wrap=True)
+    for name in (*(["account"] if several else []), "strategy"):
+        table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=16)
+    table.add_column("order", overflow="fold", min_width=24)
+    table.add_column("filled", justify="right", no_wrap=True)
+    table.add_column("state", overflow="fold")
     for each in found.orders:
         order = each.order
         state = each.status.value.replace("_", " ")
+        filled = plain(each.filled_quantity)
         table.add_row(
-            f"{datetime_of(each.created_ns):%m-%d %H:%M:%S}", escape(each.account_id), escape(each.strategy_id),
-            escape(order.instrument.key), order.side.value, plain(each.filled_quantity), plain(order.quantity),
-            _money(each.average_price), _terms(order),
+            f"{datetime_of(each.created_ns):%m-%d %H:%M:%S}",
+            *([escape(each.account_id)] if several else []),
+            escape(each.strategy_id),
+            escape(f"{order.side.value} {plain(order.quantity)} {order.instrument.key} {_terms(order)}"),
+            f"{filled} at {_money(each.average_price)}" if each.filled_quantity else filled,
             Text(f"{state}: {each.reason}" if each.reason else state),
-        )  # fmt: skip
+        )
     Console(emoji=False).print(table)
     _show_ages({each.account_id for each in found.orders}, found.states, now_ns)
 

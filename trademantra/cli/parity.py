@@ -36,7 +36,9 @@ def parity(
     announce_compilation()
     found = compare.parity(session_folder(session, data_dir))
     count = len(found.differences)
-    verdict = "identical" if found.is_identical else "1 trade differs" if count == 1 else f"{count} trades differ"
+    verdict = (
+        "identical" if found.is_identical else "1 trade differs" if count == 1 else f"{count} trades differ"
+    )
     if as_json:
         import json
 

@@ -131,7 +131,8 @@ def _check_prices(play: "dict[str, Bars]", tick_size: Decimal) -> None:
     for symbol, bars in play.items():
         if float(bars.low.min()) < float(tick_size):
             raise InvalidValueError(
-                f"{symbol} trades at {float(bars.low.min()):g}, below one tick of {tick_size}", hint="give its --tick"
+                f"{symbol} trades at {float(bars.low.min()):g}, below one tick of {tick_size}",
+                hint="give its --tick",
             )
         if not _lie_on(bars, _FINEST):
             raise InvalidValueError(
