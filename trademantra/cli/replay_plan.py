@@ -14,14 +14,16 @@ from trademantra.core.order import Product
 from trademantra.core.time import ns_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from trademantra.data.resample import SessionSpan
     from trademantra.engine.bars import Bars
     from trademantra.research.inputs import Prepared, RunSpec
     from trademantra.trading.risk.limits import RiskLimits
     from trademantra.trading.session.plan import ReplayPlan
 
-_FINEST = 0.0001  # of the currency: what money is counted in
-_NEAR = 1e-4  # of a step: a price in binary is never exactly on it
+_FINEST = Decimal("0.0001")  # of the currency: what money is counted in
+_NEAR = 1e-4  # of a tick: a price in binary is never exactly on it
 _MOST_NAMES = 4
 
 
@@ -69,29 +71,29 @@ def replay_plan(
         )
     rules = options.rules(strategy, prepared)
     rules = replace(rules, as_live=True, lot=rules.lot or 1.0)
-    instruments = _instruments(prepared, tick_size, Decimal(repr(rules.lot)))
+    lot_size = Decimal(repr(rules.lot))
+    if tick_size * lot_size % _FINEST:
+        raise InvalidValueError(
+            f"a tick of {tick_size} and a lot of {lot_size} make amounts finer than the {_FINEST} that accounts keep",
+            hint="give a larger --tick or --lot",
+        )
+    instruments = _instruments(prepared, tick_size, lot_size)
     spans = _spans(prepared, instruments, spec.segment)
+    bars, notes = _on_the_tick(prepared.given.bars, tick_size)
     begin = _begin(options, prepared)
     begin_ns = ns_of(datetime.combine(begin, datetime.min.time(), prepared.zone))
     play = {
-        symbol: part
-        for symbol, one in prepared.given.bars.items()
-        if len(part := one.slice(_at(one, begin_ns), len(one)))
+        symbol: part for symbol, one in bars.items() if len(part := one.slice(_at(one, begin_ns), len(one)))
     }
     if not play:
         raise NotFoundError(f"there are no bars from {begin} on", hint="choose an earlier --from")
-    earlier = {
-        symbol: one.slice(0, _at(one, begin_ns))
-        for symbol, one in prepared.given.bars.items()
-        if symbol in play
-    }
+    earlier = {symbol: one.slice(0, _at(one, begin_ns)) for symbol, one in bars.items() if symbol in play}
     warm_up = {
         symbol: one if timeframe == bar else resample(one, bar, timeframe, spans)
         for symbol, one in earlier.items()
         if len(one)
     }
     intraday = is_intraday(strategy) or options.intraday or prepared.product is Product.MIS
-    _check_prices(play, tick_size)
     product = prepared.product or (Product.MIS if intraday else Product.CNC)
     if rules.allow_short and product is Product.CNC:
         raise InvalidValueError(
@@ -123,35 +125,35 @@ def replay_plan(
         limits=limits,
         always_open=any(each.exchange not in (Exchange.NSE, Exchange.BSE, Exchange.MCX) for each in instruments.values()),
     )  # fmt: skip
-    return plan, (*prepared.notes, *_tick_notes(play, tick_size))
+    return plan, (*prepared.notes, *notes)
 
 
-def _check_prices(play: "dict[str, Bars]", tick_size: Decimal) -> None:
-    """Errors: `InvalidValueError` for prices that no order could have, or that no account can be kept in."""
-    for symbol, bars in play.items():
-        if float(bars.low.min()) < float(tick_size):
+def _on_the_tick(
+    all_bars: "Mapping[str, Bars]", tick_size: Decimal
+) -> "tuple[dict[str, Bars], tuple[str, ...]]":
+    """Prices as an exchange has them, and a note that names the shares of which some were beside the tick.
+
+    Errors: `InvalidValueError` for prices below one tick.
+    """
+    from trademantra.engine.bars import Bars
+
+    tick, digits = float(tick_size), max(0, -int(tick_size.normalize().as_tuple().exponent))
+    made, beside = {}, []
+    for symbol, bars in all_bars.items():
+        if float(bars.low.min()) < tick:
             raise InvalidValueError(
                 f"{symbol} trades at {float(bars.low.min()):g}, below one tick of {tick_size}",
                 hint="give its --tick",
             )
-        if not _lie_on(bars, _FINEST):
-            raise InvalidValueError(
-                f"{symbol} has prices finer than 1/10 000, and accounts are not kept that fine",
-                hint="replay it in a larger unit, or round its prices",
-            )
-
-
-def _tick_notes(play: "dict[str, Bars]", tick_size: Decimal) -> tuple[str, ...]:
-    off = [symbol for symbol, bars in play.items() if not _lie_on(bars, float(tick_size))]
-    if not off:
-        return ()
-    names = ", ".join(off[:_MOST_NAMES]) + (" …" if len(off) > _MOST_NAMES else "")
-    return (f"not all prices lie on the tick of {tick_size}: {names}; orders will, see --tick",)
-
-
-def _lie_on(bars: "Bars", step: float) -> bool:
-    prices = (bars.open, bars.high, bars.low, bars.close)
-    return all(bool((abs(one / step - (one / step).round()) < _NEAR).all()) for one in prices)
+        given = (bars.open, bars.high, bars.low, bars.close)
+        prices = [((one / tick).round() * tick).round(digits) for one in given]
+        made[symbol] = Bars(bars.ts, *prices, bars.volume)
+        if any((abs(one - price) > _NEAR * tick).any() for one, price in zip(given, prices, strict=True)):
+            beside.append(symbol)
+    if not beside:
+        return made, ()
+    names = ", ".join(beside[:_MOST_NAMES]) + (" …" if len(beside) > _MOST_NAMES else "")
+    return made, (f"prices beside the tick of {tick_size} were moved onto it: {names}; see --tick",)
 
 
 def _sources(path: Path, symbols: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:

@@ -52,6 +52,11 @@ class ReplayPlan:
     always_open: bool
 
     @property
+    def is_charged(self) -> bool:
+        """Whether the account's ledger bears charges: it knows the contract notes of Indian exchanges alone."""
+        return self.tariff != "none" and not self.always_open
+
+    @property
     def all_days(self) -> Sequence[SessionSpan]:
         """Every trading day, warm-up included, from its first opening to its last close."""
         return whole_days(self.spans)

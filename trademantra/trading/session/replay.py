@@ -168,7 +168,7 @@ class ReplaySession:
         def build(
             snapshot: bytes | None, entries: Sequence[JournalEntry], sink: Callable[[JournalEntry], None]
         ) -> Exchange:
-            tariff = MarginSettings().tariff if plan.tariff == "none" else tariff_of(plan.tariff).name
+            tariff = tariff_of(plan.tariff) if plan.is_charged else None
             margins = MarginSettings(tariff=tariff, exits_share_holdings=True)
             exchange = Exchange(listings, timer.clock, settings, sink, margins=margins)
             exchange.open_account(ACCOUNT, cash)
@@ -243,7 +243,7 @@ class ReplaySession:
         self._conductor.carries_with(algos)
 
     def _charges(self) -> ChargeOf:
-        if self.plan.tariff == "none":
+        if not self.plan.is_charged:
             return no_charges
         return ExecutionCharges(tariff_of(self.plan.tariff), self._unknown_charge)
 

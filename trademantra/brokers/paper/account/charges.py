@@ -73,14 +73,14 @@ def executed_order(
 
 
 def charges_of_order(
-    listing: Listing, request: OrderRequest, price: Decimal, tariff: str | BrokerTariff, day: date
+    listing: Listing, request: OrderRequest, price: Decimal, tariff: str | BrokerTariff | None, day: date
 ) -> OrderCharges:
     """Charges of an order as if it were all executed at `price` on `day`.
 
     As Kite's: without the DP charge, and without IPFT (its sample of order margins has the exchange's rate alone).
-    Errors: `MissingFactError` for a day that the tables do not cover.
+    Without a tariff there are none.  Errors: `MissingFactError` for a day that the tables do not cover.
     """
-    if price <= 0:
+    if price <= 0 or tariff is None:
         return OrderCharges()
     order = executed_order(listing, request.product, request.side, request.quantity, price)
     lines = contract_note([order], tariff, day, Rounding.UNROUNDED).lines
@@ -100,7 +100,7 @@ def charges_of_order(
 
 
 def note_rows(
-    orders: Sequence[NoteOrder], tariff: str | BrokerTariff, day: date
+    orders: Sequence[NoteOrder], tariff: str | BrokerTariff | None, day: date
 ) -> tuple[ContractNoteRow, ...]:
     """The virtual contract note: each order by itself."""
     return tuple(

@@ -77,10 +77,11 @@ class MarginSettings:
     section 4, K, med).
     `exits_share_holdings`: working sales of the same delivered shares need them once, as a stop and its target do; Zerodha
     asks for them twice (false).
-    `own_fractions`: by trading symbol or underlying, before all others.  `tariff`: whose contract note is charged.
+    `own_fractions`: by trading symbol or underlying, before all others.  `tariff`: whose contract note is charged,
+    None: nothing is.
     """
 
-    tariff: str | BrokerTariff = "zerodha"
+    tariff: str | BrokerTariff | None = "zerodha"
     intraday: Decimal = Decimal("0.20")
     cover: Decimal = Decimal(1)
     mtf: Decimal = Decimal("0.25")

@@ -218,9 +218,12 @@ class _DayEnd:
         )
 
     def _note(self, expiries: Mapping[PositionKey, _Expiry]) -> ContractNote | None:
+        tariff = self.state.settings.tariff
+        if tariff is None:
+            return None
         orders = [executed(part) for parts in self.state.executions.values() for part in parts]
         orders += [expiry.charged for expiry in expiries.values() if expiry.charged]
-        return contract_note(orders, self.state.settings.tariff, self.day) if orders else None
+        return contract_note(orders, tariff, self.day) if orders else None
 
     def _post_obligations(self, expiries: Mapping[PositionKey, _Expiry]) -> None:
         sums: dict[str, Decimal] = {}
