@@ -178,7 +178,7 @@ class House:
             owner=self.owner, database=parts.database, journal=journal, timer=self._timer, wall=ClockTimer(parts.wall),
             bus=self.bus, gate=self.gate,
             workers=self._workers, on_request=self.overseer.heard, not_ready=self._not_ready, lost=self._lost,
-            refused=self._refused,
+            refused=self._refused, say=parts.say,
         )  # fmt: skip
         for account_id in dict.fromkeys(spec.account_id for spec in wanted.sessions):
             account, guard = wanted.accounts[account_id], self._guards.get(account_id, SendGuard(account_id))

@@ -15,6 +15,7 @@ from trademantra.kit.bus import Bus
 from trademantra.kit.database import Database
 from trademantra.kit.lease import Keeper, Lease, LeaseHeldError, LeaseLostError, take_lease
 from trademantra.kit.limiter import RateLimiter, Window
+from trademantra.kit.models import LeaseRow
 from trademantra.kit.timer import Timer
 from trademantra.markets.charges.tariffs import tariff_of
 from trademantra.trading.account_desk import AccountDesk
@@ -37,6 +38,7 @@ from trademantra.trading.runner.workers import StrategyWorkers
 from trademantra.trading.session.conductor import Conductor, Refused
 
 _LEASE_NS = 15 * NANOSECONDS_PER_SECOND
+_LOOK_NS = NANOSECONDS_PER_SECOND
 _ORDERS = "orders"
 _UNLIMITED = 1_000_000  # orders a second, where a broker states no limit
 
@@ -62,6 +64,7 @@ class Shared:
     not_ready: Callable[[str], str]
     lost: Callable[[str, LeaseLostError], None]
     refused: Callable[[str, Refused], None]
+    say: Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -168,15 +171,33 @@ async def open_room(
 
 
 async def _lease_of(account_id: str, shared: Shared) -> Lease:
-    try:
-        return await take_lease(
-            shared.database, lease_name(account_id), shared.owner, shared.wall, length_ns=_LEASE_NS
-        )
-    except LeaseHeldError as error:
-        raise LeaseHeldError(
-            f"account {account_id} is served by another desk: {error.message}",
-            hint=f"{error.hint}; tm desk status shows what runs there",
-        ) from error
+    """One that a dead process left behind is waited for; one that is renewed meanwhile is a living desk's.
+
+    Errors: `LeaseHeldError`.
+    """
+    name, wall = lease_name(account_id), shared.wall
+    seen, until_ns = None, wall.now_ns() + _LEASE_NS + _LOOK_NS
+    while True:
+        try:
+            return await take_lease(shared.database, name, shared.owner, wall, length_ns=_LEASE_NS)
+        except LeaseHeldError as error:
+            present = await _row_of(shared.database, name)
+            if seen is None:
+                shared.say(f"{error.message}; waiting whether that process still lives")
+            elif present != seen or wall.now_ns() >= until_ns:
+                raise LeaseHeldError(
+                    f"account {account_id} is served by another desk: {error.message}",
+                    hint="stop that process first; tm desk status shows what runs there",
+                ) from error
+            seen = present
+        await wall.until(wall.now_ns() + _LOOK_NS)
+
+
+async def _row_of(database: Database, name: str) -> tuple[int, int]:
+    """Token and end of a lease: they move while its owner lives."""
+    async with database.reading() as session:
+        row = await session.get(LeaseRow, name)
+    return (0, 0) if row is None else (row.token, row.expires_ns)
 
 
 def _limits_of(account: Account) -> tuple[RiskLimits, ...]:

@@ -401,7 +401,7 @@ class StrategySession:
                 .where(
                     OrderRow.account_id == self.spec.account_id,
                     OrderRow.intent_id.startswith(f"{self.spec.session_id}.{symbol}.", autoescape=True),
-                    ExecutionRow.quantity > 0,
+                    ExecutionRow.quantity > Decimal(0),
                 )
                 .order_by(ExecutionRow.execution_id)
             )
