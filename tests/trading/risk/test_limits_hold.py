@@ -165,7 +165,7 @@ class LimitsMachine(RuleBasedStateMachine):
             order.alive = False
             self.hear_newest(order)
         self.unblock()
-        self.try_order(**asked)
+        self.try_through(asked, number)
 
     @rule(number=NUMBER, asked=ASKED)
     @precondition(lambda self: self.some(*_RESTING))
@@ -173,7 +173,15 @@ class LimitsMachine(RuleBasedStateMachine):
         """The change came through, its answer did not."""
         self.unblock()
         self.change(number, 30, None, "silent")
+        self.try_through(asked, number)
+
+    def try_through(self, asked, number):
+        """Ask, and let the exchange fill what was let out before anybody hears of it."""
+        known = set(self.entries)
         self.try_order(**asked)
+        for order_id in self.entries.keys() - known:
+            self.go_on_with(order_id, "fills unheard", number)
+        self.nothing_is_exceeded()
 
     def go_on_with(self, order_id, lives, number):
         managed = self.pick(0, lambda each: each.order.order_id == order_id)
