@@ -147,7 +147,8 @@ def _on_the_tick(
             )
         given = (bars.open, bars.high, bars.low, bars.close)
         prices = [((one / tick).round() * tick).round(digits) for one in given]
-        made[symbol] = Bars(bars.ts, *prices, bars.volume)
+        opening, high, low, close = prices
+        made[symbol] = Bars(bars.ts, opening, high, low, close, bars.volume)
         if any((abs(one - price) > _NEAR * tick).any() for one, price in zip(given, prices, strict=True)):
             beside.append(symbol)
     if not beside:
