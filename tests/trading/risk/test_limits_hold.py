@@ -172,7 +172,11 @@ class LimitsMachine(RuleBasedStateMachine):
     def submit_beside_a_change(self, number, asked):
         """The change came through, its answer did not."""
         self.unblock()
+        managed = self.pick(number, lambda each: each.order.status in _RESTING)
+        order = managed.order
+        key = (managed.account_id, managed.strategy_id, order.instrument.key, order.product)
         self.change(number, 30, None, "silent")
+        asked = asked | {"key": key, "side": order.side}  # more of the same
         self.try_through(asked, number)
 
     def try_through(self, asked, number):
