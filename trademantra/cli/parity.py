@@ -48,6 +48,8 @@ def parity(
                 {
                     "session": found.session_id, "runs": found.runs, "trades": found.trades,
                     "identical": found.is_identical, "differences": differences,
+                    "not_comparable": [each.text for each in found.away], "away": list(found.gaps),
+                    "bars": found.bars, "late_bars": found.late_bars,
                 }
             )
         )  # fmt: skip
@@ -55,6 +57,15 @@ def parity(
         typer.echo(
             f"{found.session_id}: {found.trades} trades of {found.runs} runs against a back-test of the same prices"
         )
+        for gap in found.gaps:
+            typer.echo(f"  {gap}")
+        for each in found.away[:_MOST]:
+            typer.echo(f"  not comparable: {each.text}")
+        if found.late_bars:
+            typer.echo(
+                f"  {found.late_bars} of {found.bars} bars are not what their ticks make by arrival: some came late, or were no "
+                "trades"
+            )
         for each in found.differences[:_MOST]:
             typer.echo(f"  {each.text}")
         if count > _MOST:

@@ -14,7 +14,7 @@ from trademantra.engine.charging import by_levy
 from trademantra.engine.combinations import NO_BANDS, prepare, run_combinations
 from trademantra.engine.event_run import run_events
 from trademantra.engine.events import EventStrategy
-from trademantra.engine.finer import NO_FINER, lay_all, refuse_finer
+from trademantra.engine.finer import NO_FINER, Finer, check_laid, lay_all, refuse_finer
 from trademantra.engine.metrics import Metrics, metrics_of
 from trademantra.engine.panel import AllocationStrategy, Panel, run_allocation
 from trademantra.engine.records import ACCOUNT, RecordArray
@@ -33,6 +33,7 @@ class BacktestInput:
     `charges` (r,) numeric rules; `bands` (2, n) circuit limits per bar of a single instrument, or (2, 0).
     `benchmark` (n,) closes on the clock of the run, or empty.  `finer` holds, for any of the symbols, shorter bars (or
     ticks: bars of one price) that cover its bars and decide what happens inside them; see `finer.lay_inside`.
+    `laid` holds them laid already, where something else than time says what lies in which bar; see `finer.check_laid`.
     Bars that start before `begin_ns` warm up: the strategy sees them, and nothing is let in at their closes.
     `bars_per_year` scales volatility sizes; 0: counted from the bars and `sessions_per_year`.
     """
@@ -45,6 +46,7 @@ class BacktestInput:
     risk_free_rate: float = 0.0
     benchmark: Float64Array | None = None
     finer: Mapping[str, Bars] = field(default_factory=dict)
+    laid: Mapping[str, Finer] = field(default_factory=dict)
     begin_ns: int = 0
     bars_per_year: float = 0.0
 
@@ -77,6 +79,10 @@ class BacktestInput:
                 total.update(f"{what}{symbol}".encode())
                 for array in (one.ts, one.open, one.high, one.low, one.close, one.volume):
                     total.update(np.ascontiguousarray(array).tobytes())
+        for symbol in sorted(self.laid):
+            total.update(f"laid {symbol}".encode())
+            for array in (self.laid[symbol].matrix, self.laid[symbol].inside):
+                total.update(np.ascontiguousarray(array).tobytes())
         return total.hexdigest()
 
 
@@ -141,7 +147,7 @@ def _signal(
     values = strategy.values(parameters)
     [(_, bars)] = given.bars.items()
     [timeline] = _begun(given).values()
-    [finer] = lay_all(given.bars, given.finer).values() or [NO_FINER]
+    [finer] = _laid(given).values() or [NO_FINER]
     market = prepare(
         bars, timeline, given.charges, given.bands, given.sessions_per_year, given.risk_free_rate, finer,
         given.bars_per_year,
@@ -162,7 +168,7 @@ def _signal(
 def _allocation(
     strategy: AllocationStrategy, given: BacktestInput, parameters: Mapping[str, float], rules: TradingRules
 ) -> BacktestResult:
-    refuse_finer(given.finer, f"strategy {strategy.name}: a portfolio of target weights")
+    refuse_finer({**given.finer, **given.laid}, f"strategy {strategy.name}: a portfolio of target weights")
     values = strategy.values(parameters)
     panel = Panel.align(given.bars)
     timeline = _common(given, panel.ts)
@@ -187,7 +193,7 @@ def _event(
     strategy: type[EventStrategy], given: BacktestInput, parameters: Mapping[str, float], rules: TradingRules
 ) -> BacktestResult:
     made = made_of(strategy, parameters)
-    finer = lay_all(given.bars, given.finer)
+    finer = _laid(given)
     # a session of the instrument that has most bars in it
     a_session = max(
         (len(line) / len(line.ends) for line in given.timelines.values() if len(line)), default=1.0
@@ -200,6 +206,12 @@ def _event(
         outcome.fills, _total(outcome.accounts, outcome.refused), outcome.levies,
     )  # fmt: skip
     return replace(result, own_sizes=outcome.own_sizes)
+
+
+def _laid(given: BacktestInput) -> Mapping[str, Finer]:
+    """What lies inside the bars, by time or as it was laid already."""
+    check_laid(given.bars, given.laid)
+    return {**lay_all(given.bars, given.finer), **given.laid}
 
 
 def _begun(given: BacktestInput) -> Mapping[str, Timeline]:

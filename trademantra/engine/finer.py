@@ -73,7 +73,25 @@ def lay_all(bars: Mapping[str, Bars], finer: Mapping[str, Bars]) -> dict[str, Fi
     return {symbol: lay_inside(symbol, bars[symbol], one) for symbol, one in finer.items()}
 
 
-def refuse_finer(finer: Mapping[str, Bars], what: str) -> None:
+def check_laid(bars: Mapping[str, Bars], laid: Mapping[str, Finer]) -> None:
+    """Finer bars that the caller laid himself: a bar may have none, and they need not fit it.
+
+    A desk decides on a bar some time after its end, and what came in between met the orders from before.  A back-test
+    of what a desk recorded must decide where the desk did: by the order in which things came, and not by their times.
+    Errors: `InvalidValueError` for an unknown instrument, and for numbers that do not count up from 0 or more to the end.
+    """
+    for symbol, one in laid.items():
+        if symbol not in bars:
+            raise InvalidValueError(f"finer bars are laid in {symbol}, which is not in this run")
+        inside = one.inside
+        counts = len(inside) == len(bars[symbol]) + 1 and bool((np.diff(inside) >= 0).all())
+        if not counts or inside[0] < 0 or inside[-1] > one.matrix.shape[1]:
+            raise InvalidValueError(
+                f"{symbol}: {len(bars[symbol])} bars, and the finer bars laid in them do not belong to them"
+            )
+
+
+def refuse_finer(finer: Mapping[str, object], what: str) -> None:
     """Errors: `InvalidValueError` when there are finer bars: `what` would leave them out without a word."""
     if finer:
         raise InvalidValueError(

@@ -29,7 +29,7 @@ from trademantra.engine.records import (
     records,
 )
 from trademantra.engine.rules import TradingRules
-from trademantra.engine.step import settle_at_close, step
+from trademantra.engine.step import pass_bar, settle_at_close, step
 from trademantra.engine.timeline import Timeline
 from trademantra.engine.walk import next_event
 from trademantra.markets.charges.numeric import CHARGE_RULE
@@ -79,6 +79,8 @@ def step_at(
     begin, end, source = i, i + 1, bars
     if len(inside) > 0:
         begin, end, source = inside[i], inside[i + 1], finer
+    if begin == end:
+        pass_bar(accounts[j], rules[0], i, square_off, bars[3, i])
     for at in range(begin, end):
         step(accounts[j], rules[0], charges, levies, fills, trades, source[:, at], -inf, inf, i, day,
              square_off and at == begin, at == end - 1)  # fmt: skip

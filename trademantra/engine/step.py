@@ -141,6 +141,22 @@ def note_close(account: AccountRecord, rules: RulesRecord, index: int, close: fl
 
 
 @part
+def pass_bar(account: AccountRecord, rules: RulesRecord, index: int, square_off: bool, close: float) -> None:
+    """Bar `index` closed and no finer bar was laid in it: nothing could fill, but orders and positions grow older."""
+    if square_off:
+        drop_entry(account)
+        if account.quantity != 0.0:
+            want_out(account, rules, BY_SQUARE_OFF)
+    if account.quantity == 0.0:
+        account.exit_reason = NO_REASON
+    waits = account.quantity * account.entry_side >= 0.0 and account.exit_reason == NO_REASON
+    if account.entry_side != 0 and waits:
+        age_entry(account, rules)
+    if account.quantity != 0.0 and account.exit_reason == NO_REASON:
+        note_close(account, rules, index, close)
+
+
+@part
 def leave(
     account: AccountRecord,
     rules: RulesRecord,

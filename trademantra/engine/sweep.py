@@ -161,7 +161,7 @@ def sweep(
         raise InvalidValueError(
             f"a sweep of {strategy.name} runs on one instrument, {len(given.bars)} were given"
         )
-    refuse_finer(given.finer, f"a sweep of {strategy.name}")
+    refuse_finer({**given.finer, **given.laid}, f"a sweep of {strategy.name}")
     values, each_rules, points, skipped = combinations(strategy, grid, fixed or {}, rules or strategy.rules)
     [bars], [timeline] = given.bars.values(), given.timelines.values()
     market = prepare(

@@ -38,7 +38,7 @@ from trademantra.engine.records import (
     Signal,
     records,
 )
-from trademantra.engine.step import decide, settle_at_close, step, stop_level
+from trademantra.engine.step import decide, pass_bar, settle_at_close, step, stop_level
 from trademantra.markets.charges.numeric import CHARGE_RULE
 
 TILE = 512  # bars; a multiple of 8
@@ -138,8 +138,9 @@ def next_event(
     guarded = account.stop == account.stop or account.target == account.target or rules.trail_kind != 0
     if not guarded and rules.time_exit == 0 and side > 0 and ruin <= 0.0:
         return start + next_signal(codes, words, first - start, last - start)
-    if fine and rules.trail_kind != 0:
-        return first  # inside one bar the stop may be raised and then be hit
+    if fine and (rules.trail_kind != 0 or rules.as_live == 1):
+        # inside one bar the stop may be raised and then be hit; and what is laid in a bar of a live session may lie outside it
+        return first
     stop = stop_level(account, rules, side)
     target = account.target
     until = last
@@ -182,8 +183,14 @@ def step_inside(
     finer: Float64Array,
     begin: int,
     end: int,
+    close: float,
 ) -> None:
-    """Step through the finer bars [begin, end) of bar `index`, if anything `works`; `bar` then holds the last one."""
+    """Step through the finer bars [begin, end) of bar `index`, if anything `works`; `bar` then holds the last one.
+
+    `close` is that of the bar itself, for one in which none is laid.
+    """
+    if works and begin == end:
+        pass_bar(account, rules, index, square_off, close)
     for at in range(begin, end):
         for row in range(5):
             bar[row] = finer[row, at]
@@ -241,7 +248,8 @@ def walk_tile(
         works = not quiet or account.quantity != 0.0
         if fine:
             step_inside(account, rules, charges, levies, fills, trades, bar, low, high, i, days[i],
-                        (code & SQUARE_OFF) != 0, works, finer, inside[i], inside[i + 1])  # fmt: skip
+                        (code & SQUARE_OFF) != 0, works, finer, inside[i], inside[i + 1],
+                        closes[i])  # fmt: skip
         else:
             for row in range(5):
                 bar[row] = bars[row, i]

@@ -75,7 +75,7 @@ def market_of(strategy: SignalStrategy, given: BacktestInput) -> Market:
             f"strategy {strategy.name} is validated on one instrument, {len(given.bars)} were given",
             hint="choose one with --symbol",
         )
-    refuse_finer(given.finer, f"a validation of {strategy.name}")
+    refuse_finer({**given.finer, **given.laid}, f"a validation of {strategy.name}")
     [bars], [timeline] = given.bars.values(), given.timelines.values()
     return prepare(bars, timeline, given.charges, given.bands, given.sessions_per_year, given.risk_free_rate)
 

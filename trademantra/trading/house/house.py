@@ -71,6 +71,7 @@ from trademantra.trading.session.lockstep import settle
 
 _LOOKS_PER_SECOND = 4
 _OVER_NS = NANOSECONDS_PER_MINUTE  # after the close, when a day is written down
+_LAST_WORDS_SECONDS = 5.0  # for what is on its way when strategies end
 _RECHECK_NS = 60 * NANOSECONDS_PER_SECOND
 _BEFORE_OPEN_NS = 15 * NANOSECONDS_PER_MINUTE  # accounts are looked at again
 
@@ -128,7 +129,6 @@ class House:
         self._said = ""
         self._troubles: dict[str, str] = {}
         self._opens_checked: set[int] = set()
-        self._minutes: dict[str, int] = {}
         self._day = ist_date(parts.clock.now_ns())
         self._ended: set[str] = set()
         self._square_off = SquareOff(self._timer, parts.square_off_minutes, parts.say)
@@ -240,7 +240,7 @@ class House:
             bars=lambda closed: self._bars(source, closed),
             minute=lambda at_ns: self._begin_minute(source, at_ns),
             price=self._price,
-            events=self._tape,
+            events=lambda events: self._tape(source, events),
             settled=self._settled,
         )
         self.markets[source] = Market(hub, listings, hosts, ears)
@@ -254,6 +254,7 @@ class House:
                 room=self.rooms[spec.account_id], hub=self.markets[source].hub, history=adapters[source],
                 workers=self._workers, database=self.parts.database, clock=self.parts.clock,
                 folder=self.parts.home / "sessions" / spec.session_id, tell=self.parts.say,
+                listings=self.markets[source].listings, source=source,
             ),
         )  # fmt: skip
         self._run_of |= dict.fromkeys(session.run_ids, session)
@@ -286,6 +287,7 @@ class House:
 
     async def close_sessions(self) -> None:
         """Strategies end; what they hold stays protected at the broker.  One that cannot be ended well is told."""
+        await self._tried(lambda: asyncio.wait_for(self._settled(), _LAST_WORDS_SECONDS))
         for session in self.sessions.values():
             await self._tried(session.close)
         while self._tasks:
@@ -311,13 +313,9 @@ class House:
 
     def _look_at_minute(self) -> None:
         """A minute began, and the bars that ended with it are through."""
-        now_ns = self.parts.clock.now_ns()
-        for source, market in self.markets.items():
-            late = market.hub.settings.bars.lateness_ns
-            minute = (now_ns - late - NANOSECONDS_PER_SECOND // _LOOKS_PER_SECOND) // NANOSECONDS_PER_MINUTE
-            if minute != self._minutes.get(source):
-                self._minutes[source] = minute
-                market.minute_began(minute * NANOSECONDS_PER_MINUTE)
+        now_ns = self.parts.clock.now_ns() - NANOSECONDS_PER_SECOND // _LOOKS_PER_SECOND
+        for market in self.markets.values():
+            market.looked_at(now_ns)
 
     async def _look_each_second(self) -> None:
         while True:
@@ -478,6 +476,16 @@ class House:
 
     async def _bars(self, source: str, closed: Sequence[BarClosed]) -> None:
         """Bars that ended at one instant: every strategy that wants them decides, and it is carried out."""
+        for session in self._sessions_of(source):
+            keys = {instrument.key for instrument in session.spec.instruments.values()}
+            for each in closed:
+                tape = session.tape
+                if (
+                    tape is not None
+                    and each.instrument.key in keys
+                    and each.timeframe == session.spec.timeframe
+                ):
+                    tape.deliver(each.instrument.symbol, each.bar)
         for together, run_ids in self._who_hears(source, closed):
             bars = [ClosedBar(each.instrument.symbol, each.timeframe, each.bar) for each in together]
             await self._carry_out(await self._workers.decide(bars, run_ids))
@@ -543,8 +551,10 @@ class House:
         for room in self.rooms.values():
             room.algos.on_price(instrument, last, high, low, volume, bid, ask, at_ns)
 
-    def _tape(self, events: EventBatch) -> None:
-        del events
+    def _tape(self, source: str, events: EventBatch) -> None:
+        for session in self._sessions_of(source):
+            if session.tape is not None:
+                session.tape.feed(events)
 
     async def _settled(self) -> None:
         """Paper accounts wait until all is done; strategies of every account are told of their fills."""
@@ -591,7 +601,7 @@ class House:
         if isinstance(event, StrategyStopped):
             session = self._run_of.get(event.run_id)
             if session is not None:
-                session.stopped.add(event.run_id)
+                session.was_stopped(event.run_id)
                 self.rooms[session.spec.account_id].conductor.remove(event.run_id)
             self.parts.say(
                 f"strategy {event.run_id} is stopped ({event.reason}): {event.text}; its exits stay armed"

@@ -17,6 +17,7 @@ from trademantra.brokers.listings import Listings
 from trademantra.brokers.paper.host import ExchangeHost
 from trademantra.brokers.paper.market import EventBatch
 from trademantra.core.instrument import Instrument
+from trademantra.core.time import NANOSECONDS_PER_MINUTE
 from trademantra.trading.feeds.bar_rules import BarClosed
 from trademantra.trading.feeds.replay import event_batches
 from trademantra.trading.feeds.tick_hub import TickHub
@@ -61,6 +62,7 @@ class Market:
         self._waiting: deque[TickBatch] = deque()
         self._converted: Iterator[EventBatch] | None = None
         self._known = 0
+        self._minute = 0
         hub.on_bar(self._bar)
         hub.on_ticks(self._ticks)
 
@@ -69,9 +71,13 @@ class Market:
         """How much the strategies are behind the feed, in items."""
         return len(self._queue)
 
-    def minute_began(self, at_ns: int) -> None:
-        self._flush()
-        self._put(Minute(at_ns))
+    def looked_at(self, now_ns: int) -> None:
+        """The clock was seen: when bars of a minute's end have closed, the next one has begun."""
+        minute = (now_ns - self.hub.settings.bars.lateness_ns) // NANOSECONDS_PER_MINUTE
+        if minute > self._minute:
+            self._minute = minute
+            self._flush()
+            self._put(Minute(minute * NANOSECONDS_PER_MINUTE))
 
     async def run(self) -> None:
         """Take out what arrives, until cancelled."""
@@ -96,6 +102,10 @@ class Market:
 
     def _ticks(self, batch: TickBatch) -> None:
         self._flush()  # bars that ended before these ticks
+        if len(batch):
+            self.looked_at(
+                int(batch.received_ns[0])
+            )  # no price comes between the bars' decisions and the minute's
         self._put(batch)
 
     def _put(self, item: _Item) -> None:
@@ -124,9 +134,9 @@ class Market:
         if not len(events):
             return
         self._ears.events(events)
-        for host in self._hosts:
-            await host.feed_batch(events)
-        if self._hosts:
+        for part in _one_each(events) if self._hosts else ():
+            for host in self._hosts:
+                await host.feed_batch(part)
             await self._ears.settled()
         bids, asks = _best(batch)
         by_row = {row: (bid, ask) for row, bid, ask in zip(batch.row.tolist(), bids, asks, strict=True)}
@@ -141,6 +151,21 @@ class Market:
             found = self.hub.table.find(instrument)
             bid, ask = by_row.get(-1 if found is None else found, (nan, nan))
             self._ears.price(instrument, last, last, last, volume, bid, ask, at_ns)
+
+
+def _one_each(events: EventBatch) -> Iterator[EventBatch]:
+    """Pieces in which each instrument has one price: what follows from it is placed before its next one."""
+    begin, seen = 0, set[int]()
+    for at, row in enumerate(events.token_row.tolist()):
+        if row in seen:
+            yield _piece(events, begin, at)
+            begin, seen = at, set()
+        seen.add(row)
+    yield _piece(events, begin, len(events))
+
+
+def _piece(events: EventBatch, begin: int, end: int) -> EventBatch:
+    return EventBatch(*(getattr(events, name)[begin:end] for name in EventBatch.__slots__))
 
 
 def _best(batch: TickBatch) -> tuple[list[float], list[float]]:

@@ -1,7 +1,7 @@
 """A strategy at a running desk: warmed up from history, told of its days, its runs restored after a restart."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from trademantra.brokers.errors import NotSupportedError
+from trademantra.brokers.listings import Listings
 from trademantra.brokers.market import StreamMode
 from trademantra.core.bar import Bar, Timeframe
 from trademantra.core.errors import InvalidValueError
@@ -24,6 +25,7 @@ from trademantra.engine.records import Reason, RecordArray
 from trademantra.engine.rules import TradingRules
 from trademantra.engine.timeline import IST_OFFSET_NS, Timeline, by_sessions
 from trademantra.kit.database import Database
+from trademantra.trading.accounts.settings import PaperAccountSettings
 from trademantra.trading.feeds.hub_settings import TickAdapter
 from trademantra.trading.feeds.tick_hub import TickHub
 from trademantra.trading.house.room import AccountRoom
@@ -42,7 +44,12 @@ from trademantra.trading.runner.run_log import (
 from trademantra.trading.runner.spec import RunSpec, StrategySource
 from trademantra.trading.runner.workers import StrategyWorkers
 from trademantra.trading.session.conductor import Carried
+from trademantra.trading.session.facts import RunFacts, SessionFacts
+from trademantra.trading.session.live_tape import Gap, LiveTape
+from trademantra.trading.session.parity import STRATEGY_FILE
 from trademantra.trading.session.plan import whole_days
+from trademantra.trading.session.tape import write_charges, write_warm_up
+from trademantra.trading.session.trades import write_trades
 
 _MINUTE = Timeframe(1, "m")
 _LEAST_BARS = 500
@@ -112,6 +119,8 @@ class SessionParts:
     database: Database
     clock: Clock
     folder: Path
+    listings: Listings
+    source: str = ""
     tell: Callable[[str], None] = lambda text: None
 
 
@@ -134,6 +143,9 @@ class StrategySession:
         self._logged: dict[str, int] = dict.fromkeys(self._runs, 0)
         self._log_bytes: dict[str, int] = dict.fromkeys(self._runs, 0)
         self._written: dict[str, int] = dict.fromkeys(self._runs, 0)
+        self._trades: dict[str, Sequence[LiveTrade]] = dict.fromkeys(self._runs, ())
+        self._first_day: date | None = None
+        self.tape: LiveTape | None = None
         self.stopped: set[str] = set()
 
     @property
@@ -156,6 +168,9 @@ class StrategySession:
         warm_up, missed = await self._history(began_ns or now_ns, now_ns)
         logs: dict[str, list[LogEntry]] = {}
         heard: dict[str, Mapping[str, int]] = {}
+        if began_ns is None:
+            write_warm_up(parts.folder, warm_up.bars)
+        tape = self._open_tape(now_ns, again=began_ns is not None)
         for run_id, run in self._runs.items():
             mine = _of(warm_up, run.symbols)
             if began_ns is None:
@@ -164,6 +179,7 @@ class StrategySession:
                 logs[run_id] = self._read_log(run_id)
                 self._logged[run_id] = len(logs[run_id])
                 entries = [*logs[run_id], *self._missed(run, logs[run_id], missed)]
+                _deliver(tape, entries)
                 await parts.workers.restore(run, RunLog(mine, entries))
             # what is booked up to here is told below, what comes from here on by the conductor
             heard[run_id] = {each.order.order_id: each.fills.sequence for each in parts.room.desk.book.all()}
@@ -179,6 +195,8 @@ class StrategySession:
             await self._record.write_session(self._session_record())
         else:
             await self._tell_missed(logs, heard)
+        self.tape = tape
+        self._write_facts(began_ns or now_ns)
         await parts.hub.subscribe(
             spec.session_id, list(spec.instruments.values()), StreamMode.FULL, [spec.timeframe]
         )
@@ -196,11 +214,25 @@ class StrategySession:
         if day is not None and not day.told and now_ns >= day.span.open_ns:
             day.told = True
             await self._begin(day.span)
+            began_ns = self._began_ns()
+            if began_ns is not None:
+                self._write_facts(began_ns)
         self._write_logs()
+        if self.tape is not None and self.tape.is_due(now_ns):
+            self.tape.write(now_ns)
+
+    def was_stopped(self, run_id: str) -> None:
+        """The run decides no more, through its own fault or by hand: what its exits do is not its own any more."""
+        self.stopped.add(run_id)
+        if self.tape is not None:
+            self.tape.missing(Gap(self._parts.clock.now_ns(), 0, run_id))
 
     async def end_of_day(self) -> None:
         """Write the trades that closed, and until when it ran."""
         await self._write_trades()
+        if self.tape is not None:
+            self.tape.write(self._parts.clock.now_ns())
+            write_trades(self._parts.folder, self._trades)
         await self._record.ran_until(self.spec.session_id, self._parts.clock.now_ns())
 
     async def close(self) -> None:
@@ -279,7 +311,7 @@ class StrategySession:
         wanted = max(_LEAST_BARS, _WARM_UPS * spec.warm_up_bars)
         begin, today = ist_date(began_ns), ist_date(now_ns)
         before = self._spans(begin - timedelta(days=_LONGEST_LOOK), begin)
-        first = _first_day(before, wanted, spec.timeframe)
+        first = self._first_day = _first_day(before, wanted, spec.timeframe)
         spans = self._spans(first, max(today, begin))
         days = whole_days(spans)
         bars, timelines, since = {}, {}, {}
@@ -340,6 +372,48 @@ class StrategySession:
     def _spans(self, first: date, last: date) -> tuple[SessionSpan, ...]:
         sessions, _ = known_sessions(next(iter(self.spec.instruments.values())), first, last)
         return spans_of(sessions)
+
+    # -- what a back-test of it needs
+
+    def _open_tape(self, now_ns: int, *, again: bool) -> LiveTape:
+        rows = {
+            self._parts.listings.row_of_key(instrument.key): symbol
+            for symbol, instrument in self.spec.instruments.items()
+        }
+        symbols = {row: symbol for row, symbol in rows.items() if row is not None}
+        return LiveTape.open(self._parts.folder, symbols, now_ns, again=again)
+
+    def _write_facts(self, began_ns: int) -> None:
+        spec, parts = self.spec, self._parts
+        today = ist_date(parts.clock.now_ns())
+        settings = parts.room.account.settings
+        rules = spec.rules
+        if isinstance(settings, PaperAccountSettings):  # how the exchange fills is the account's matter
+            rules = replace(
+                rules, slippage=settings.exchange_settings().liquidity.slippage,
+                participation=settings.participation, limit_touch=settings.limit_touch,
+            )  # fmt: skip
+        facts = SessionFacts(
+            session_id=spec.session_id, account_id=spec.account_id, mode=parts.room.account.mode.value, is_replay=False,
+            timeframe=spec.timeframe, instruments=spec.instruments,
+            runs=[
+                RunFacts(
+                    run_id=run.run_id, strategy=run.strategy, symbols=tuple(run.symbols), values=run.values, rules=rules,
+                    parameters_hash=run.parameters_hash,
+                )
+                for run in self._runs.values()
+            ],
+            spans=self._spans(self._first_day or today, today),
+            begin_ns=began_ns - spec.timeframe.length_ns + 1,  # the bar that was forming then is the first decided on
+            lateness_ns=parts.hub.settings.bars.lateness_ns, leave_minute=spec.leave_minute,
+            bars_per_year=spec.bars_per_year, costs="none" if spec.charges is None else "account", product=spec.product.value,
+            source=parts.source,
+        )  # fmt: skip
+        facts.write(parts.folder)
+        write_charges(parts.folder, spec.charges)
+        kept = parts.folder / STRATEGY_FILE
+        if spec.strategy.is_file and not kept.exists():
+            replace_file(kept, Path(spec.strategy.path).read_bytes())
 
     # -- what outlives a crash
 
@@ -441,6 +515,7 @@ class StrategySession:
             if run_id in self.stopped:
                 continue
             trades = (await self._parts.workers.query(run_id)).trades
+            self._trades[run_id] = trades
             fresh = trades[self._written[run_id] :]
             if fresh:
                 await self._record.write_trades([self._trade_record(trade) for trade in fresh])
@@ -461,6 +536,14 @@ class StrategySession:
             costs=Decimal(str(trade.costs)),
             reason=trade.reason.name.lower(),
         )
+
+
+def _deliver(tape: LiveTape, entries: Sequence[LogEntry]) -> None:
+    """Bars that an earlier process decided on, or that nobody did, and that its tape had not written yet."""
+    for entry in entries:
+        if isinstance(entry, BarsClosed):
+            for symbol, bar in entry.bars:
+                tape.deliver(symbol, bar)
 
 
 def _of(warm_up: WarmUp, symbols: Sequence[str]) -> WarmUp:

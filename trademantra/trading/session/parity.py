@@ -2,6 +2,10 @@
 
 The back-test reads the session's prices from its tape, makes its own bars of them, and decides inside each bar by the
 session's own events.  Nothing of the desk takes part: not its bar builder, its gate, its orders or its exchange.
+
+A session on the prices of now decided on a bar some time after its end, on the ticks that had come by then: its back-test
+takes the bars as they were delivered and decides where the session did.  Trades that were open while the desk was away
+cannot be compared: nobody knows which prices they would have met.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,21 +16,33 @@ from pathlib import Path
 import numpy as np
 
 from trademantra.core.errors import BadInputError, InvalidValueError
+from trademantra.core.time import datetime_of
 from trademantra.data.resample import SessionSpan
 from trademantra.engine.backtest import BacktestInput, BacktestResult, Strategy, backtest
 from trademantra.engine.bars import Bars
+from trademantra.engine.finer import Finer
+from trademantra.engine.indicators.declare import matrix_of
 from trademantra.engine.live.wants import LiveTrade
 from trademantra.engine.records import Reason
 from trademantra.engine.timeline import Timeline, by_sessions
 from trademantra.strategies.registry import load_strategy, load_strategy_file
 from trademantra.trading.runner.spec import StrategySource
 from trademantra.trading.session.facts import RunFacts, SessionFacts
+from trademantra.trading.session.live_tape import (
+    Delivered,
+    Gap,
+    is_live,
+    read_delivered,
+    read_heard,
+    read_ticks,
+)
 from trademantra.trading.session.plan import whole_days
 from trademantra.trading.session.tape import bars_of, read_charges, read_events, read_warm_up
 from trademantra.trading.session.trades import read_trades
 
 _LAST_BITS = 1e-12
 STRATEGY_FILE = "strategy.py"
+_PRICES = ("open", "high", "low", "close")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +53,11 @@ class Difference:
     session: LiveTrade | None
     backtest: LiveTrade | None
     field: str = ""
+
+    @property
+    def begin_ns(self) -> int:
+        """Start of the bar of the entry."""
+        return min(trade.entry_ns for trade in (self.session, self.backtest) if trade is not None)
 
     @property
     def text(self) -> str:
@@ -51,12 +72,20 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """`trades`: of the session; `runs` compared."""
+    """`trades`: of the session; `runs` compared.
+
+    `away`: what differs because the desk was away (`gaps`).  `late_bars` of all `bars` are not those that the ticks make
+    by the time of their arrival: some of theirs came late, or were no trades.
+    """
 
     session_id: str
     runs: int
     trades: int
     differences: Sequence[Difference]
+    away: Sequence[Difference] = ()
+    gaps: Sequence[str] = ()
+    bars: int = 0
+    late_bars: int = 0
 
     @property
     def is_identical(self) -> bool:
@@ -69,16 +98,62 @@ def parity(folder: Path) -> Parity:
     Errors: `BadInputError` for a session that is damaged, has not ended, or whose strategy was changed since.
     """
     facts, trades = SessionFacts.read(folder), read_trades(folder)
-    tape = _Tape(folder, facts)
+    tape = _LiveTape(folder, facts) if is_live(folder) else _Tape(folder, facts)
+    gaps = [gap for gap in read_heard(folder).gaps if _matters(gap, facts)] if is_live(folder) else []
     differences: list[Difference] = []
+    away: list[Difference] = []
     for run in facts.runs:
         theirs = _trades_of(_backtest(folder, facts, run, tape))
-        differences += _compare(run.run_id, trades.get(run.run_id, []), theirs)
-    return Parity(facts.session_id, len(facts.runs), sum(len(each) for each in trades.values()), differences)
+        found = _compare(run.run_id, trades.get(run.run_id, []), theirs)
+        begin_ns = min((each.begin_ns for each in found if _is_over(each, gaps, facts)), default=None)
+        for each in found:  # what follows a trade that nobody can compare has another account behind it
+            (differences if begin_ns is None or each.begin_ns < begin_ns else away).append(each)
+    count = sum(len(each) for each in trades.values())
+    words = [_gap_words(gap) for gap in gaps]
+    return Parity(
+        facts.session_id, len(facts.runs), count, differences, away, words, tape.bars, tape.late_bars
+    )
+
+
+def _matters(gap: Gap, facts: SessionFacts) -> bool:
+    """Whether there was trading in it."""
+    return any(
+        span.open_ns < (gap.to_ns or span.close_ns) and gap.from_ns < span.close_ns for span in facts.spans
+    )
+
+
+def _is_over(difference: Difference, gaps: Sequence[Gap], facts: SessionFacts) -> bool:
+    """Whether a trade, or the decision for it two bars before, lies over a gap."""
+    length_ns = facts.timeframe.length_ns
+    return any(
+        gap.holds(difference.run_id, trade.entry_ns - 2 * length_ns, trade.exit_ns + length_ns)
+        for gap in gaps
+        for trade in (difference.session, difference.backtest)
+        if trade is not None
+    )
+
+
+def _gap_words(gap: Gap) -> str:
+    begin = f"{datetime_of(gap.from_ns):%Y-%m-%d %H:%M:%S}"
+    if gap.run_id:
+        return f"{gap.run_id} was stopped at {begin}"
+    return f"the desk was away from {begin} to {datetime_of(gap.to_ns):%Y-%m-%d %H:%M:%S}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Prices:
+    """What a back-test reads of some symbols."""
+
+    bars: dict[str, Bars]
+    timelines: dict[str, Timeline]
+    finer: dict[str, Bars]
+    laid: dict[str, Finer]
 
 
 class _Tape:
     """Bars, finer bars and timelines by symbol, made when they are asked for."""
+
+    bars, late_bars = 0, 0
 
     def __init__(self, folder: Path, facts: SessionFacts) -> None:
         self._facts = facts
@@ -86,30 +161,102 @@ class _Tape:
         self._days: Sequence[SessionSpan] = whole_days(facts.spans)
         self.charges = read_charges(folder)
 
-    def of(self, symbols: Sequence[str]) -> tuple[dict[str, Bars], dict[str, Timeline], dict[str, Bars]]:
-        bars, timelines, finer = {}, {}, {}
+    def of(self, symbols: Sequence[str]) -> _Prices:
+        made = _Prices({}, {}, {}, {})
         for symbol in symbols:
             earlier, events = self._warm_up.get(symbol), self._events.get(symbol)
             if events is None:
                 continue
-            made = bars_of(events, self._facts.spans, self._facts.timeframe.length_ns)
-            bars[symbol] = made if earlier is None else _joined(earlier, made)
-            finer[symbol] = events if earlier is None else _joined(earlier, events)
-            line = by_sessions(bars[symbol].ts, self._days)
-            leave = self._facts.leave_minute
-            timelines[symbol] = line if leave is None else line.with_square_off(leave)
-        return bars, timelines, finer
+            mine = bars_of(events, self._facts.spans, self._facts.timeframe.length_ns)
+            made.bars[symbol] = mine if earlier is None else _joined(earlier, mine)
+            made.finer[symbol] = events if earlier is None else _joined(earlier, events)
+            made.timelines[symbol] = _timeline(made.bars[symbol], self._facts, self._days)
+        return made
 
 
-def _backtest(folder: Path, facts: SessionFacts, run: RunFacts, tape: _Tape) -> BacktestResult:
-    bars, timelines, finer = tape.of(run.symbols)
-    if not bars:
+class _LiveTape:
+    """As `_Tape`, of a session on the prices of now."""
+
+    def __init__(self, folder: Path, facts: SessionFacts) -> None:
+        self._facts = facts
+        self._warm_up, self._ticks, self._delivered = (
+            read_warm_up(folder), read_ticks(folder), read_delivered(folder)
+        )  # fmt: skip
+        self._days: Sequence[SessionSpan] = whole_days(facts.spans)
+        self.charges = read_charges(folder)
+        self.bars = self.late_bars = 0
+
+    def of(self, symbols: Sequence[str]) -> _Prices:
+        made = _Prices({}, {}, {}, {})
+        nothing = Bars.empty()
+        for symbol in symbols:
+            earlier = self._warm_up.get(symbol, nothing)
+            told = self._delivered.get(symbol, Delivered(nothing, np.empty(0, np.int64)))
+            ticks = self._ticks.get(symbol, nothing)
+            traded = self._in_hours(ticks)
+            kept = Bars(*(getattr(ticks, name)[traded] for name in Bars.__slots__))
+            before = np.concatenate(([0], np.cumsum(traded)))[told.fed]  # of those that could trade
+            rest = kept.slice(int(before[-1]) if len(before) else 0, len(kept))
+            last_ns = int(told.bars.ts[-1]) if len(told.bars) else 0
+            forming = bars_of(rest, self._facts.spans, self._facts.timeframe.length_ns)
+            forming = forming.slice(0, 1) if len(forming) and forming.ts[0] > last_ns else nothing
+            bars = _joined(_joined(earlier, told.bars), forming)
+            if not len(bars):
+                continue
+            inside = np.concatenate(
+                (np.zeros(len(earlier) + 1), before, np.full(len(forming), len(kept)))
+            ).astype(np.int64)
+            self._count(told.bars, kept)
+            made.bars[symbol] = bars
+            made.laid[symbol] = Finer(matrix_of(kept), inside)
+            made.timelines[symbol] = _timeline(bars, self._facts, self._days)
+        return made
+
+    def _in_hours(self, ticks: Bars) -> np.ndarray:
+        """Whether the exchange traded on each tick: what came before the open or after the close moved no order."""
+        spans = self._facts.spans
+        opens = np.array([span.open_ns for span in spans], np.int64)
+        closes = np.array([span.close_ns for span in spans], np.int64)
+        window = np.searchsorted(opens, ticks.ts, side="right") - 1
+        inside: np.ndarray = (window >= 0) & (ticks.ts < closes[np.maximum(window, 0)])
+        return inside
+
+    def _count(self, told: Bars, ticks: Bars) -> None:
+        made = bars_of(ticks, self._facts.spans, self._facts.timeframe.length_ns)
+        by_start = {start_ns: i for i, start_ns in enumerate(made.ts.tolist())}
+        same = 0
+        for k, start_ns in enumerate(told.ts.tolist()):
+            i = by_start.get(start_ns)
+            same += i is not None and all(
+                getattr(made, name)[i] == getattr(told, name)[k] for name in _PRICES
+            )
+        self.bars += len(told)
+        self.late_bars += len(told) - same
+
+
+def _timeline(bars: Bars, facts: SessionFacts, days: Sequence[SessionSpan]) -> Timeline:
+    """As the whole of the last day has it, also where the session ended before its square-off."""
+    if facts.leave_minute is None:
+        return by_sessions(bars.ts, days)
+    n, last_ns = len(bars), int(bars.ts[-1])
+    close_ns = max((day.close_ns for day in days if day.open_ns <= last_ns), default=last_ns)
+    length_ns = facts.timeframe.length_ns
+    coming = np.arange(last_ns + length_ns, close_ns, length_ns, dtype=np.int64)
+    whole = by_sessions(np.concatenate((bars.ts, coming)), days).with_square_off(facts.leave_minute)
+    ends = np.append(whole.ends[whole.ends < n - 1], n - 1)
+    return Timeline(whole.session[:n], whole.minute[:n], whole.day[:n], ends, whole.allowed[:n])
+
+
+def _backtest(folder: Path, facts: SessionFacts, run: RunFacts, tape: _Tape | _LiveTape) -> BacktestResult:
+    prices = tape.of(run.symbols)
+    if not prices.bars:
         raise BadInputError(folder, f"holds no prices of {', '.join(run.symbols)}")
     given = BacktestInput(
-        bars,
-        timelines,
+        prices.bars,
+        prices.timelines,
         tape.charges,
-        finer=finer,
+        finer=prices.finer,
+        laid=prices.laid,
         begin_ns=facts.begin_ns,
         bars_per_year=facts.bars_per_year,
     )

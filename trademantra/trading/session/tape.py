@@ -42,7 +42,7 @@ def write_events(folder: Path, symbols: Sequence[str], batches: Sequence[EventBa
             },
         }
     )
-    _save(folder / EVENTS, frame)
+    save(folder / EVENTS, frame)
 
 
 def read_warm_up(folder: Path) -> dict[str, Bars]:
@@ -118,24 +118,34 @@ def _write(file: Path, parts: Sequence[tuple[str, Int64Array, *tuple[np.ndarray,
         for symbol, ts, *values in parts
     ]
     empty = pl.DataFrame(schema=_SCHEMA)
-    _save(file, pl.concat([empty, *(frame.cast(_SCHEMA) for frame in frames)]))
+    save(file, pl.concat([empty, *(frame.cast(_SCHEMA) for frame in frames)]))
 
 
-def _save(file: Path, frame: pl.DataFrame) -> None:
+def save(file: Path, frame: pl.DataFrame) -> None:
+    """Durably, all or nothing."""
     content = BytesIO()
     frame.write_parquet(content, compression="zstd")
     replace_file(file, content.getvalue())
 
 
-def _read(file: Path) -> dict[str, Bars]:
+def read_frame(file: Path) -> pl.DataFrame:
+    """Errors: `BadInputError` for a file that is missing or damaged."""
     try:
-        frame = pl.read_parquet(file)
+        return pl.read_parquet(file)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise BadInputError(
             file, f"cannot be read: {error}", hint="the session's folder is damaged"
         ) from error
+
+
+def bars_in(frame: pl.DataFrame) -> dict[str, Bars]:
+    """The rows of each symbol, in their order."""
     made = {}
     for (symbol,), one in frame.group_by("symbol", maintain_order=True):
         columns = [one[name].to_numpy().astype(np.float64) for name in _VALUES]
         made[str(symbol)] = Bars(np.ascontiguousarray(one["ts"].to_numpy()), *columns)
     return made
+
+
+def _read(file: Path) -> dict[str, Bars]:
+    return bars_in(read_frame(file))
