@@ -26,6 +26,12 @@ FAULTS: Sequence[Mapping[str, object]] = (
     {"kind": "late_bad_gateway", "probability": 0.04, **ORDER_CALLS},
     {"kind": "rate_limited", "probability": 0.04, **ORDER_CALLS},
     {"kind": "delay", "probability": 0.15, "delay_ms": 60, **ORDER_CALLS},
+    {
+        "kind": "delay",
+        "probability": 0.05,
+        "delay_ms": 700,
+        **ORDER_CALLS,
+    },  # 7 s by the desk's clock, also of the dead
     {"kind": "bad_gateway", "probability": 0.05, "method": "GET", "path": "/orders*"},
     {"kind": "bad_gateway", "probability": 0.05, "method": "GET", "path": "/trades*"},
     {"kind": "rate_limited", "probability": 0.05, "method": "GET", "path": "/[!s]*"},  # not its own routes
