@@ -426,25 +426,19 @@ class House:
         market = self.markets.get(_source_of(room.account))
         feed = None if market is None else market.hub.status()
         strategies = [
-            {"session": each.spec.session_id, "strategy": each.strategy_id, "stopped": sorted(each.stopped)}
+            f"{each.strategy_id} ({each.spec.session_id})" + (" stopped" if each.stopped else "")
             for each in self.sessions.values()
             if each.spec.account_id == room.account_id
         ]
         return {
-            "owner": self.owner,
-            "mode": room.account.mode.value,
-            "session": room.adapter.session.value,
             "stage": self.readiness.stage(room.account_id).value,
-            "feed": None
-            if feed is None
-            else {
-                "source": feed.source, "down": feed.is_down, "stale": feed.stale, "instruments": feed.instruments,
-                "age_seconds": None if feed.age_ns is None else round(feed.age_ns / NANOSECONDS_PER_SECOND, 1),
-            },
-            "waiting": 0 if market is None else market.waiting,
+            "session": room.adapter.session.value,
+            "feed": None if feed is None else _feed_words(feed),
             "working_orders": len(room.desk.book.working()),
             "strategies": strategies,
-        }  # fmt: skip
+            "behind": (market.waiting or None) if market is not None else None,
+            "owner": self.owner,
+        }
 
     async def _listen(self) -> None:
         """Trouble that a person must see, as it comes; logins that change."""
@@ -632,3 +626,12 @@ def _source_of(account: Account) -> str:
 
 def _is_busy(room: AccountRoom) -> bool:
     return room.is_busy
+
+
+def _feed_words(feed: FeedStatus) -> str:
+    """For `tm desk status`."""
+    if feed.is_down:
+        return f"{feed.source} is down"
+    age = "no price yet" if feed.age_ns is None else f"{feed.age_ns / NANOSECONDS_PER_SECOND:.1f} s old"
+    stale = f", {feed.stale} stale" if feed.stale else ""
+    return f"{feed.source}, {feed.instruments} instruments, {age}{stale}"
