@@ -23,12 +23,7 @@ def show(plan: "ReplayPlan", outcome: "ReplayOutcome", notes: tuple[str, ...]) -
     console = Console(emoji=False)
     trades = _all(outcome)
     totals = totals_of(plan, outcome)
-    days = plan.days
-    console.print(
-        f"[bold]{plan.strategy.name}[/bold] on paper · {len(plan.instruments)} instruments · {plan.timeframe} · "
-        f"{days[0].trade_date} to {days[-1].trade_date} · costs {plan.costs}",
-        highlight=False,
-    )
+    console.print(_headline(plan), highlight=False)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for left, right in (
         (("net result", f"{float(totals['net']):,.2f}"), ("trades", f"{len(trades):,}")),
@@ -45,14 +40,12 @@ def show(plan: "ReplayPlan", outcome: "ReplayOutcome", notes: tuple[str, ...]) -
         if len(trades) > _MOST_TRADES:
             console.print(f"the last {_MOST_TRADES} of {len(trades)}; --json has all", style="dim")
     else:
-        console.print("no trade: the strategy saw no entry in these bars", style="dim")
+        console.print(_why_no_trade(outcome), style="dim", highlight=False)
     _show_trouble(console, outcome)
     for note in notes:
         console.print(f"note: {note}", style="yellow", markup=False, highlight=False)
-    console.print(
-        f"session {plan.session_id} · compare it with a back-test: tm parity {plan.session_id}",
-        highlight=False,
-    )
+    console.print("compare this session with a back-test of the same prices:")
+    console.print(f"tm parity {plan.session_id}", highlight=False, soft_wrap=True)  # one line, to be copied
 
 
 def outcome_object(plan: "ReplayPlan", outcome: "ReplayOutcome", notes: tuple[str, ...]) -> dict[str, object]:
@@ -75,7 +68,7 @@ def outcome_object(plan: "ReplayPlan", outcome: "ReplayOutcome", notes: tuple[st
 
 
 def totals_of(plan: "ReplayPlan", outcome: "ReplayOutcome") -> dict[str, float | int | str]:
-    """Sums over all runs.  `net` of closed trades; `equity` with what is open, None where a run was stopped."""
+    """Sums over the runs that were not stopped.  `net` of closed trades; `equity` with what is open."""
     trades = _all(outcome)
     wins = sum(trade.net > 0.0 for trade in trades)
     return {
@@ -98,29 +91,51 @@ def _all(outcome: "ReplayOutcome") -> "list[LiveTrade]":
     return sorted(trades, key=lambda trade: (trade.exit_ns, trade.symbol))
 
 
+def _headline(plan: "ReplayPlan") -> str:
+    count, first, last = len(plan.instruments), plan.days[0].trade_date, plan.days[-1].trade_date
+    instruments = f"{count} instrument{'' if count == 1 else 's'}"
+    days = f"{first}" if first == last else f"{first} to {last}"
+    return f"[bold]{plan.strategy.name}[/bold] on paper · {instruments} · {plan.timeframe} · {days} · costs {plan.costs}"
+
+
+def _why_no_trade(outcome: "ReplayOutcome") -> str:
+    if outcome.stopped:
+        return "a stopped strategy cannot tell its trades; the session's desk.db holds its orders and fills"
+    if outcome.refused:
+        return "no trade: what the strategy wanted was refused"
+    if outcome.fills:
+        return "no trade is closed yet"
+    if outcome.orders:
+        return "no trade: no order filled"
+    return "no trade: the strategy saw no entry in these bars"
+
+
 def _trades(trades: "list[LiveTrade]", plan: "ReplayPlan") -> object:
+    """Narrow enough for 80 columns: a short quantity is negative, and the day is shown where there are several."""
     from rich.table import Table
 
     from trademantra.core.time import IST, datetime_of
 
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("symbol", "side", "in", "out"):
-        table.add_column(name)
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("symbol", no_wrap=True, overflow="ellipsis")
+    for name in ("in", "out"):
+        table.add_column(name, no_wrap=True)
     for name in ("quantity", "entry", "exit", "net"):
-        table.add_column(name, justify="right")
-    table.add_column("left by")
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("left by", no_wrap=True)
+    entered = "%H:%M" if len(plan.days) == 1 else "%d %b %H:%M"
     for trade in trades:
+        begin, end = datetime_of(trade.entry_ns, IST), datetime_of(trade.exit_ns, IST)
         net = "-" if isnan(trade.net) else f"{trade.net:,.2f}"
         table.add_row(
             trade.symbol,
-            "long" if trade.side > 0 else "short",
-            f"{datetime_of(trade.entry_ns, IST):%d %b %H:%M}",
-            f"{datetime_of(trade.exit_ns, IST):%H:%M}",
-            f"{trade.quantity:g}",
+            f"{begin:{entered}}",
+            f"{end:%H:%M}" if begin.date() == end.date() else f"{end:%d %b %H:%M}",
+            f"{trade.side * trade.quantity:g}",
             f"{trade.entry_price:.2f}",
             f"{trade.exit_price:.2f}",
             f"[green]{net}[/green]" if trade.net > 0 else f"[red]{net}[/red]",
-            trade.reason.name.lower().replace("_", " "),
+            trade.reason.name.lower().replace("_", "-"),
         )
     return table
 
@@ -143,5 +158,6 @@ def _show_trouble(console: "Console", outcome: "ReplayOutcome") -> None:
     held = {symbol: quantity for each in outcome.positions.values() for symbol, quantity in each.items()}
     if held:
         console.print(
-            "still held: " + ", ".join(f"{symbol} {quantity:g}" for symbol, quantity in held.items())
+            "still held: " + ", ".join(f"{symbol} {quantity:g}" for symbol, quantity in held.items()),
+            highlight=False,
         )

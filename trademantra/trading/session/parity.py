@@ -76,6 +76,7 @@ class Parity:
 
     `away`: what differs because the desk was away (`gaps`).  `late_bars` of all `bars` are not those that the ticks make
     by the time of their arrival: some of theirs came late, or were no trades.
+    `stopped`: runs that were stopped in the session, and are not compared.
     """
 
     session_id: str
@@ -86,6 +87,7 @@ class Parity:
     gaps: Sequence[str] = ()
     bars: int = 0
     late_bars: int = 0
+    stopped: Sequence[str] = ()
 
     @property
     def is_identical(self) -> bool:
@@ -100,18 +102,25 @@ def parity(folder: Path) -> Parity:
     facts, trades = SessionFacts.read(folder), read_trades(folder)
     tape = _LiveTape(folder, facts) if is_live(folder) else _Tape(folder, facts)
     gaps = [gap for gap in read_heard(folder).gaps if _matters(gap, facts)] if is_live(folder) else []
+    compared = [run for run in facts.runs if run.run_id in trades]
+    stopped = [run.run_id for run in facts.runs if run.run_id not in trades]
+    if not compared:
+        raise BadInputError(
+            folder, "its strategy was stopped in the session, so there is nothing to compare",
+            hint="mend the strategy and trade it on paper again",
+        )  # fmt: skip
     differences: list[Difference] = []
     away: list[Difference] = []
-    for run in facts.runs:
+    for run in compared:
         theirs = _trades_of(_backtest(folder, facts, run, tape))
-        found = _compare(run.run_id, trades.get(run.run_id, []), theirs)
+        found = _compare(run.run_id, trades[run.run_id], theirs)
         begin_ns = min((each.begin_ns for each in found if _is_over(each, gaps, facts)), default=None)
         for each in found:  # what follows a trade that nobody can compare has another account behind it
             (differences if begin_ns is None or each.begin_ns < begin_ns else away).append(each)
-    count = sum(len(each) for each in trades.values())
+    count = sum(len(trades[run.run_id]) for run in compared)
     words = [_gap_words(gap) for gap in gaps]
     return Parity(
-        facts.session_id, len(facts.runs), count, differences, away, words, tape.bars, tape.late_bars
+        facts.session_id, len(compared), count, differences, away, words, tape.bars, tape.late_bars, stopped
     )
 
 

@@ -78,7 +78,7 @@ _BEFORE_OPEN_NS = 15 * NANOSECONDS_PER_MINUTE
 class ReplayOutcome:
     """What came of a session.
 
-    `trades` by run; `refused` what limits or the broker did not take; `stopped` strategies that were stopped; `calls` what a
+    `trades` and `equity` by run, of those that were not stopped; `refused` what limits or the broker did not take; `stopped` strategies that were stopped; `calls` what a
     person was called for; `positions` what is still held, by run and symbol.
     """
 
@@ -415,13 +415,23 @@ class ReplaySession:
         last = self.plan.days[-1]
         await self._advance(max(last.close_ns, self.timer.now_ns()), is_over=True)
         outcome = self.outcome
-        for status in self._workers.status():
-            if any(status.run_id == each.run_id for each in outcome.stopped):
+        for run_id, symbols in self._symbols.items():
+            if any(run_id == each.run_id for each in outcome.stopped):
+                outcome.positions[run_id] = self._held(symbols)
                 continue
-            state = await self._workers.query(status.run_id)
-            outcome.trades[status.run_id] = state.trades
-            outcome.equity[status.run_id] = state.equity
-            outcome.positions[status.run_id] = {name: held for name, held in state.positions.items() if held}
+            state = await self._workers.query(run_id)
+            outcome.trades[run_id] = state.trades
+            outcome.equity[run_id] = state.equity
+            outcome.positions[run_id] = {name: held for name, held in state.positions.items() if held}
         orders = self._desk.book.all()
         outcome.orders, outcome.fills = len(orders), self._conductor.fills
         outcome.charges = sum((held.charges for held in self._desk.book.positions.values()), Decimal(0))
+
+    def _held(self, symbols: Sequence[str]) -> dict[str, float]:
+        """What a run left behind, by the desk's ledger: its strategy cannot be asked any more."""
+        keys = {self.plan.instruments[symbol].key: symbol for symbol in symbols}
+        return {
+            keys[key.instrument_key]: float(position.quantity)
+            for key, position in self._desk.book.positions.items()
+            if key.instrument_key in keys and position.quantity
+        }

@@ -31,6 +31,9 @@ def read_trades(folder: Path) -> dict[str, list[LiveTrade]]:
             for run, made in plain.items()
         }
     except OSError:
-        raise BadInputError(folder, "has no trades yet", hint="let the session end first") from None
+        raise BadInputError(
+            folder, "the session has not ended: it has no trades yet",
+            hint="let it end, or trade it on paper again if it was broken off",
+        ) from None  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInputError(file, f"cannot be read: {error}") from error
