@@ -467,7 +467,11 @@ class StrategySession:
                     await room.conductor.carry_out({run_id: wants})
 
     async def _booked(self, symbol: str, heard: Mapping[str, int]) -> list[LiveFill]:
-        """Every execution of this session in an instrument, in the order of booking; of each order up to `heard`."""
+        """Every execution of this session in an instrument, in the order of booking; of each order up to `heard`.
+
+        Orders that the book no longer holds ended long ago; one that it holds and `heard` does not was made since.
+        """
+        made_since = {each.order.order_id for each in self._parts.room.desk.book.all()} - heard.keys()
         async with self._parts.database.reading() as session:
             rows = await session.execute(
                 select(OrderRow.intent_id, OrderRow.request, ExecutionRow)
@@ -489,7 +493,8 @@ class StrategySession:
                     execution.at_ns,
                 )
                 for intent_id, request, execution in rows
-                if execution.sequence <= heard.get(execution.order_id, 0)
+                if execution.order_id not in made_since
+                and execution.sequence <= heard.get(execution.order_id, execution.sequence)
             ]
 
     def _session_record(self) -> SessionRecord:
