@@ -18,7 +18,9 @@ from sqlalchemy import select as query
 from tests.trading.house import scene as s
 from trademantra.kit.database import Database
 from trademantra.kit.models import LeaseRow
+from trademantra.trading.intents import Purpose
 from trademantra.trading.models import ExecutionRow, OrderRow
+from trademantra.trading.risk.limits import Scope
 
 _FILLS_BEFORE_THE_END = 12
 
@@ -36,6 +38,7 @@ async def live(root, folder, pipe, *, last):
         for name, session_id in (("kite", "one"), ("practice", "two")):
             await scene.until(lambda name=name: is_protected(scene, name), f"exits of {name}")
             await same_everywhere(scene, name, session_id)
+            trades_are_counted(scene, name)
         os.write(pipe, b"checked\n")
         if not last:
             await asyncio.Event().wait()
@@ -76,6 +79,18 @@ async def same_everywhere(scene, name, session_id):
             if here == scene.held(name):
                 return
             await asyncio.sleep(0.05)
+
+
+def trades_are_counted(scene, name):
+    """Each entry that filled, or still may, is a trade of the day, whichever life made it."""
+    entries = {
+        managed.intent_id
+        for managed in scene.room(name).desk.book.all()
+        if managed.purpose is Purpose.ENTRY
+        and (managed.order.filled_quantity or not managed.order.status.is_final)
+    }
+    counted = scene.house.gate.state.book(Scope.ACCOUNT, name).trades_today
+    assert counted == len(entries), f"{name}: {counted} trades are counted, {len(entries)} were made"
 
 
 async def nothing_twice(scene):
