@@ -12,9 +12,10 @@ from trademantra.core.time import ManualClock
 from trademantra.kit.database import Database
 from trademantra.kit.lease import take_lease
 from trademantra.trading.journal import OrderJournal
+from trademantra.trading.orders import Changes
 from trademantra.trading.positions import HeldPosition
 from trademantra.trading.risk.decisions import Outcome
-from trademantra.trading.risk.keeping import RiskKeeper
+from trademantra.trading.risk.keeping import KeepingStore, RiskKeeper
 from trademantra.trading.risk.limits import Scope
 
 LIMITS = {"account": {"max_trades_per_day": 3, "max_daily_loss_marked": 500}}
@@ -25,6 +26,8 @@ LENGTH_NS = 10 * DAY_NS
 def begun_anew(url, before, *, later_ns=0, prices=()):
     """The books of `before`, kept; and a scene of another process that got them back `later_ns` later."""
     after = Scene(LIMITS, now=before.now + later_ns / 10**9)
+    for instrument, price in prices:  # the first that the new process hears
+        after.price(instrument, price)
 
     async def play():
         database = await Database.open(url)
@@ -115,3 +118,27 @@ def test_another_day_begins_as_if_the_desk_had_run_through_the_night(url, opened
     assert after.ask().rule == "paused"
     after.state.release(Scope.STRATEGY, "a1", "s1", "paused")
     assert after.ask().outcome is Outcome.ALLOW
+
+
+def test_what_an_order_does_to_the_books_is_written_with_the_order(tmp_path):
+    scene = Scene(LIMITS)
+
+    async def play():
+        database = await Database.open(f"sqlite:///{tmp_path / 'tm.db'}")
+        clock = ManualClock(scene.now_ns)
+        lease = await take_lease(database, "a1", "me", clock, length_ns=LENGTH_NS)
+        async with OrderJournal(database) as journal:
+            keeper = RiskKeeper(scene.state, "a1", database, journal, lease, clock)
+            keeper.restore(with_user=True)
+            store = KeepingStore(database, keeper)
+            first = store.rows(Changes())
+            scene.take()
+            written = store.rows(Changes())
+            again = store.rows(Changes())
+        await database.close()
+        return first, written, again
+
+    first, written, again = asyncio.run(play())
+    assert len(first) == len(written) == 1
+    assert '"trades_today": 1' in str(written[0][1]["books"])
+    assert again == []

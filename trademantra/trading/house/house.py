@@ -28,7 +28,7 @@ from trademantra.brokers.paper.market import EventBatch
 from trademantra.brokers.port import BrokerAdapter
 from trademantra.core.errors import InvalidValueError, TradeMantraError
 from trademantra.core.instrument import Instrument
-from trademantra.core.time import NANOSECONDS_PER_MINUTE, NANOSECONDS_PER_SECOND, Clock, ist_date
+from trademantra.core.time import NANOSECONDS_PER_MINUTE, NANOSECONDS_PER_SECOND, Clock, datetime_of, ist_date
 from trademantra.engine.live.wants import Want
 from trademantra.kit.bus import Bus
 from trademantra.kit.database import Database
@@ -42,7 +42,15 @@ from trademantra.trading.control.requests import DeskRequest, RequestStore
 from trademantra.trading.control.state import DeskState, StateStore
 from trademantra.trading.desk_events import PersonNeeded
 from trademantra.trading.feeds.bar_rules import BarClosed
-from trademantra.trading.feeds.events import FeedEvent
+from trademantra.trading.feeds.events import (
+    BarsMissing,
+    FeedBack,
+    FeedEvent,
+    FeedLost,
+    RecordingStopped,
+    SourceSwitched,
+    SourceTrouble,
+)
 from trademantra.trading.feeds.hours import TradingHours
 from trademantra.trading.feeds.hub_settings import FeedStatus, TickSource
 from trademantra.trading.feeds.recorder import Recorder
@@ -242,6 +250,7 @@ class House:
             price=self._price,
             events=lambda events: self._tape(source, events),
             settled=self._settled,
+            trouble=lambda error: self._trouble(f"market of {source}", error),
         )
         self.markets[source] = Market(hub, listings, hosts, ears)
 
@@ -292,7 +301,10 @@ class House:
             await self._tried(session.close)
         while self._tasks:
             await asyncio.wait(self._tasks)
-        await self._tried(lambda: self._tell_states(running=False))
+        await self._tried(self._tell_end)
+
+    async def _tell_end(self) -> None:
+        await self._tell_states(running=False)
 
     async def _look_often(self) -> None:
         while True:
@@ -333,12 +345,15 @@ class House:
         try:
             await look()
         except (TradeMantraError, SQLAlchemyError, OSError) as error:
-            cause = str(getattr(error, "orig", error))
-            if self._troubles.get(what) != cause:
-                self._troubles[what] = cause
-                self.parts.say(f"{what}: {cause}")
+            self._trouble(what, error)
         else:
             self._troubles.pop(what, None)
+
+    def _trouble(self, what: str, error: Exception) -> None:
+        cause = str(getattr(error, "orig", error))
+        if self._troubles.get(what) != cause:
+            self._troubles[what] = cause
+            self.parts.say(f"{what}: {cause}")
 
     async def _look_at_positions(self) -> None:
         for room in list(self.rooms.values()):
@@ -589,7 +604,7 @@ class House:
 
     def _hear_feed(self, event: FeedEvent) -> None:
         self.bus.tell(event)
-        self.parts.say(f"feed: {event}")
+        self.parts.say(_told_of_feed(event))
 
     def _hear_runner(self, event: RunnerEvent) -> None:
         if isinstance(event, StrategyStopped):
@@ -635,3 +650,20 @@ def _feed_words(feed: FeedStatus) -> str:
     age = "no price yet" if feed.age_ns is None else f"{feed.age_ns / NANOSECONDS_PER_SECOND:.1f} s old"
     stale = f", {feed.stale} stale" if feed.stale else ""
     return f"{feed.source}, {feed.instruments} instruments, {age}{stale}"
+
+
+def _told_of_feed(event: FeedEvent) -> str:
+    """For the owner."""
+    match event:
+        case FeedLost(source, since_ns):
+            return f"feed of {source}: nothing is heard since {datetime_of(since_ns):%H:%M:%S}"
+        case FeedBack(source, start_ns, _):
+            return f"feed of {source}: prices come; bars since {datetime_of(start_ns):%H:%M:%S} are fetched"
+        case SourceSwitched(old, new, _):
+            return f"feed: {new} is heard instead of {old}"
+        case SourceTrouble(source, reason):
+            return f"feed of {source}: {reason}"
+        case BarsMissing(instrument, timeframe, start_ns, _, reason):
+            return f"feed: bars of {instrument.key} ({timeframe}) from {datetime_of(start_ns):%H:%M} are missing: {reason}"
+        case RecordingStopped(reason):
+            return f"feed: {reason}"

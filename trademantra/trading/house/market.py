@@ -13,9 +13,12 @@ from itertools import groupby
 from math import nan
 from typing import TypeAlias
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from trademantra.brokers.listings import Listings
 from trademantra.brokers.paper.host import ExchangeHost
 from trademantra.brokers.paper.market import EventBatch
+from trademantra.core.errors import TradeMantraError
 from trademantra.core.instrument import Instrument
 from trademantra.core.time import NANOSECONDS_PER_MINUTE
 from trademantra.trading.feeds.bar_rules import BarClosed
@@ -39,7 +42,7 @@ class MarketEars:
     """Who hears of a market.  `bars`: those that ended at one instant.  `events`: what was fed, for the tape.
 
     `price(instrument, last, high, low, volume, bid, ask, at_ns)`; `settled` returns when all that prices set off in
-    paper accounts is done.
+    paper accounts is done.  `trouble`: what could not be done with one item; the next one is taken all the same.
     """
 
     bars: Callable[[Sequence[BarClosed]], Awaitable[None]]
@@ -47,6 +50,7 @@ class MarketEars:
     price: Callable[[Instrument, float, float, float, float, float, float, int], None]
     events: Callable[[EventBatch], None]
     settled: Callable[[], Awaitable[None]]
+    trouble: Callable[[Exception], None]
 
 
 class Market:
@@ -83,10 +87,20 @@ class Market:
         """Take out what arrives, until cancelled."""
         while True:
             while self._queue:
-                await self._take(self._queue.popleft())
+                await self._tried(self._take(self._queue.popleft()))
             self._arrived.clear()
             if not self._queue:
                 await self._arrived.wait()
+
+    async def _write(self, events: EventBatch) -> None:
+        self._ears.events(events)
+
+    async def _tried(self, work: Awaitable[object]) -> None:
+        """A paper exchange whose disk is full, or a database that is away, keeps no price from the others."""
+        try:
+            await work
+        except (TradeMantraError, SQLAlchemyError, OSError) as error:
+            self._ears.trouble(error)
 
     # -- in
 
@@ -133,11 +147,11 @@ class Market:
         events = next(self._converted)
         if not len(events):
             return
-        self._ears.events(events)
+        await self._tried(self._write(events))
         for part in _one_each(events) if self._hosts else ():
             for host in self._hosts:
-                await host.feed_batch(part)
-            await self._ears.settled()
+                await self._tried(host.feed_batch(part))
+            await self._tried(self._ears.settled())
         bids, asks = _best(batch)
         by_row = {row: (bid, ask) for row, bid, ask in zip(batch.row.tolist(), bids, asks, strict=True)}
         for row, at_ns, last, volume in zip(
