@@ -33,6 +33,7 @@ def register(desk_app: typer.Typer) -> None:
         ("close-all", close_all, "Example: [bold]tm desk close-all --account asha --yes[/bold]"),
         ("pause", pause, "Example: [bold]tm desk pause --strategy orb[/bold]"),
         ("resume", resume, "Example: [bold]tm desk resume --strategy orb[/bold]"),
+        ("stop", stop, "Example: [bold]tm desk stop 20261123-supertrend-7f3a[/bold]"),
     ):
         if command not in known:
             desk_app.command(name, epilog=epilog)(command)
@@ -105,6 +106,26 @@ def pause(
     arguments = {"strategy": strategy} if strategy else {}
     _say(
         _ask(chosen_home(data_dir), database, RequestKind.PAUSE, account, timeout, arguments), as_json=as_json
+    )
+
+
+def stop(
+    session: Annotated[
+        str, typer.Argument(metavar="SESSION", help="As tm desk run and tm desk status name it.")
+    ],
+    account: OneAccount = None,
+    timeout: Timeout = 30.0,
+    as_json: AsJson = False,
+    data_dir: DataDirectory = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Have the running desk end one session: it decides no more, what it holds stays protected, the others go on."""
+    from trademantra.data.home import chosen_home
+    from trademantra.trading.control.requests import RequestKind
+
+    arguments = {"session": session}
+    _say(
+        _ask(chosen_home(data_dir), database, RequestKind.STOP, account, timeout, arguments), as_json=as_json
     )
 
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from trademantra.engine.records import RecordArray
     from trademantra.kit.database import Database
     from trademantra.trading.accounts.account import Account
-    from trademantra.trading.house.house import Wanted
-    from trademantra.trading.house.strategies import SessionSpec
+    from trademantra.trading.house.strategies import SessionSpec, StrategySession
 
 _EPILOG = (
     "Examples: [bold]tm live supertrend --account asha --symbol INFY --timeframe 5m --costs zerodha:MIS[/bold] · "
@@ -61,12 +61,17 @@ def live(
     ] = None,
     data_dir: o.DataDirOption = None,
     database: DatabaseOption = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The last line is one JSON object.", rich_help_panel=o.OUTPUT)
+    ] = False,
 ) -> None:
     """Trade a strategy with real orders, through the desk: readiness, go-live gate, risk limits, journal, broker.
 
     It runs until Ctrl-C: then it decides no more, entries are taken back, and what is held stays protected by the orders
     that rest at the broker.  `tm desk kill` stops it from another terminal, `tm desk status` shows it.
     """
+    from trademantra.data.home import chosen_home
+
     options = live_options(
         strategy,
         symbol,
@@ -83,7 +88,7 @@ def live(
         time_exit,
         data_dir,
     )
-    run_desk(options, account, session, database, wants_live=True)
+    run_desk(chosen_home(data_dir), [Planned(options, account, session, True)], database, as_json=as_json)
 
 
 def live_options(
@@ -116,61 +121,93 @@ def live_options(
     )  # fmt: skip
 
 
-def run_desk(
-    options: o.RunOptions, account_id: str, session: str | None, database: str | None, *, wants_live: bool
-) -> None:
-    """Open the account with its feed, run the strategy, until it is interrupted."""
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One strategy of a desk, in the words of the command line.  `session`: one that was interrupted.
+
+    `wants_live`: the mode that its account must have, None for either.  `leave` and `last_entry`: times of the day.
+    """
+
+    options: o.RunOptions
+    account_id: str
+    session: str | None = None
+    wants_live: bool | None = None
+    leave: time | None = None
+    last_entry: time | None = None
+
+
+def run_desk(home: Path, planned: Sequence[Planned], database: str | None, *, as_json: bool = False) -> None:
+    """Open the accounts with their feeds, run the strategies, until it is interrupted; a summary last."""
     from trademantra.cli.backtest import announce_compilation
-    from trademantra.data.home import chosen_home
 
     announce_compilation()
-    home = chosen_home(options.data_dir)
 
     async def work() -> None:
         async with opened(home, database) as found:
-            await _run(options, home, found, account_id, session, wants_live=wants_live)
+            await _run(home, planned, found, as_json=as_json)
 
     asyncio.run(work())
 
 
-async def _run(
-    options: o.RunOptions,
-    home: Path,
-    database: "Database",
-    account_id: str,
-    session: str | None,
-    *,
-    wants_live: bool,
-) -> None:
+async def _run(home: Path, planned: Sequence[Planned], database: "Database", *, as_json: bool) -> None:
     import os
     from random import SystemRandom
 
     from trademantra.kit.clock import SystemClock
     from trademantra.trading.accounts.secret_files import open_box
-    from trademantra.trading.house.house import HouseParts, open_house
+    from trademantra.trading.house.house import HouseParts, Wanted, open_house
 
     wall = SystemClock()
-    accounts = await _accounts(database, account_id, wants_live=wants_live)
+    accounts: dict[str, Account] = {}
+    for each in planned:
+        accounts |= await _accounts(database, each.account_id, wants_live=each.wants_live)
     clock = _clock(accounts.values(), wall)
-    wanted = await _wanted(options, accounts, account_id, session, database, home, clock)
+    specs = [await _wanted(each, accounts[each.account_id], database, home, clock) for each in planned]
     parts = HouseParts(
         home=home, database=database, box=open_box(home, os.environ), clock=clock, wall=wall, random=SystemRandom(),
         say=_say,
     )  # fmt: skip
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(open_house(parts, wanted))
+        house = await stack.enter_async_context(open_house(parts, Wanted(accounts, specs)))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError):
                 loop.add_signal_handler(number, house.stop)
-        _say("running; Ctrl-C ends the strategy, tm desk kill stops everything")
+        sessions = list(house.sessions.values())
+        _say("running; Ctrl-C ends the strategies, tm desk kill stops everything")
         await house.run()
         _say("ending: entries are taken back, exits stay armed")
-    [spec] = wanted.sessions
-    _say(f"ended; go on with it: --session {spec.session_id}")
+    _summary(sessions, as_json=as_json)
 
 
-async def _accounts(database: "Database", account_id: str, *, wants_live: bool) -> "dict[str, Account]":
+def _summary(sessions: "Sequence[StrategySession]", *, as_json: bool) -> None:
+    """What came of each session, and how to go on with it."""
+    import json
+    from dataclasses import asdict
+
+    made = []
+    for session in sessions:
+        trades = session.trades
+        net, costs = sum(trade.net for trade in trades), sum(trade.costs for trade in trades)
+        spec = session.spec
+        made.append(
+            {
+                "session": spec.session_id, "account": spec.account_id, "strategy": spec.strategy.name,
+                "trades": [asdict(trade) | {"reason": trade.reason.name.lower()} for trade in trades],
+                "net": round(net, 2), "charges": round(costs, 2), "stopped": sorted(session.stopped),
+            }
+        )  # fmt: skip
+        _say(
+            f"{spec.account_id} {spec.strategy.name}: {len(trades)} trades, net {net:.2f}, charges {costs:.2f}; "
+            f"session {spec.session_id}"
+        )
+    if as_json:
+        typer.echo(json.dumps({"sessions": made}, allow_nan=False))
+
+
+async def _accounts(
+    database: "Database", account_id: str, *, wants_live: bool | None
+) -> "dict[str, Account]":
     """The account and the one whose prices it hears.  Errors: `NotFoundError`, `InvalidValueError`."""
     from trademantra.trading.accounts.account import OWN
     from trademantra.trading.accounts.settings import AccountMode, Broker
@@ -178,11 +215,11 @@ async def _accounts(database: "Database", account_id: str, *, wants_live: bool) 
 
     store = AccountStore(database)
     account = await store.get_open(account_id)
-    if wants_live and account.mode is not AccountMode.LIVE:
+    if wants_live is True and account.mode is not AccountMode.LIVE:
         raise InvalidValueError(
             f"account {account_id} is on paper", hint=f"tm paper … --account {account_id}"
         )
-    if not wants_live and account.mode is not AccountMode.PAPER:
+    if wants_live is False and account.mode is not AccountMode.PAPER:
         raise InvalidValueError(f"account {account_id} is live", hint="tm live …, or a paper account")
     found = {account_id: account}
     if account.data_source != OWN:
@@ -204,29 +241,25 @@ def _clock(accounts: "Iterable[Account]", wall: "Clock") -> "Clock":
 
 
 async def _wanted(
-    options: o.RunOptions,
-    accounts: "dict[str, Account]",
-    account_id: str,
-    session: str | None,
-    database: "Database",
-    home: Path,
-    clock: "Clock",
-) -> "Wanted":
+    planned: Planned, account: "Account", database: "Database", home: Path, clock: "Clock"
+) -> "SessionSpec":
+    """The session of one strategy.  Errors: those of its words; where it may not trade live yet, why."""
     from trademantra.core.errors import TradeMantraError
     from trademantra.trading.accounts.store import AccountStore
     from trademantra.trading.go_live_overrides import GoLiveGate, GoLiveOverrides
-    from trademantra.trading.house.house import Wanted
     from trademantra.trading.record.store import RecordStore
 
-    spec = _spec(options, account_id, session, clock)
+    spec = _spec(planned, clock)
     gate = GoLiveGate(RecordStore(database), AccountStore(database), GoLiveOverrides(home))
-    reason = await gate.why_not_live(accounts[account_id], spec.strategy.name, spec.parameters_hash)
+    reason = await gate.why_not_live(account, spec.strategy.name, spec.parameters_hash)
     if reason is not None:
-        raise TradeMantraError(reason, hint=f"tm account go-live {spec.strategy.name} --account {account_id}")
-    return Wanted(accounts, [spec])
+        raise TradeMantraError(
+            reason, hint=f"tm account go-live {spec.strategy.name} --account {planned.account_id}"
+        )
+    return spec
 
 
-def _spec(options: o.RunOptions, account_id: str, session: str | None, clock: "Clock") -> "SessionSpec":
+def _spec(planned: Planned, clock: "Clock") -> "SessionSpec":
     import secrets
     from dataclasses import replace
 
@@ -238,6 +271,7 @@ def _spec(options: o.RunOptions, account_id: str, session: str | None, clock: "C
     from trademantra.trading.house.strategies import SessionSpec
     from trademantra.trading.runner.spec import StrategySource
 
+    options = planned.options
     strategy = options.load_strategy()
     timeframe = Timeframe.parse(options.timeframe or "5m")
     broker, _, word = options.costs.partition(":")
@@ -254,10 +288,13 @@ def _spec(options: o.RunOptions, account_id: str, session: str | None, clock: "C
     intraday = is_intraday(strategy) or product is Product.MIS
     today = ist_date(clock.now_ns())
     values = options.parameters()
+    leave = _leave_minute(broker, options.symbols[0], today) if intraday else None
+    if planned.leave is not None:  # never after the broker's own
+        leave = _since_open(planned.leave) if leave is None else min(leave, _since_open(planned.leave))
     return SessionSpec(
-        session_id=session
+        session_id=planned.session
         or f"{today:%Y%m%d}-{Path(options.strategy).stem.lower()[:24]}-{secrets.token_hex(3)}",
-        account_id=account_id,
+        account_id=planned.account_id,
         strategy=StrategySource.file(options.strategy)
         if options.strategy.endswith(".py")
         else StrategySource.shipped(options.strategy),
@@ -269,7 +306,8 @@ def _spec(options: o.RunOptions, account_id: str, session: str | None, clock: "C
         alone=isinstance(strategy, SignalStrategy),
         weights=isinstance(strategy, AllocationStrategy),
         warm_up_bars=_longest(strategy, values),
-        leave_minute=_leave_minute(broker, options.symbols[0], today) if intraday else None,
+        leave_minute=leave,
+        last_entry_minute=None if planned.last_entry is None else _since_open(planned.last_entry),
         charges=_charges(broker, product, today),
     )
 
@@ -293,6 +331,11 @@ def _leave_minute(broker: str, symbol: str, today: date) -> int:
     except (MissingFactError, Unknown):
         leave = square_off_time("default", instrument, today)
     return leave.hour * 60 + leave.minute - (9 * 60 + 15) - _BEFORE_BROKER
+
+
+def _since_open(at: time) -> int:
+    """Minutes from 09:15."""
+    return at.hour * 60 + at.minute - (9 * 60 + 15)
 
 
 def _charges(broker: str, product: Product, today: date) -> "RecordArray | None":

@@ -135,7 +135,7 @@ def paper(
             hint="--replay PATH, a file of bars or a bar store; or --account NAME for the prices of now",
         )
     if replay is None:
-        from trademantra.cli.live import live_options, run_desk
+        from trademantra.cli.live import Planned, live_options, run_desk
 
         chosen = live_options(
             strategy,
@@ -153,7 +153,8 @@ def paper(
             time_exit,
             data_dir,
         )
-        run_desk(chosen, str(account), session, database, wants_live=False)
+        planned = Planned(chosen, str(account), session, False)
+        run_desk(chosen_home(data_dir), [planned], database, as_json=as_json)
         return
     if account is not None:
         raise InvalidValueError("--replay and --account are two markets", hint="leave one of them out")

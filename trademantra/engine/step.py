@@ -378,8 +378,8 @@ def step(
     if account.quantity == 0.0:
         return
     best = bar[3] if opened_by_limit else favourable
-    if not opened and side * (best - account.peak) > 0.0:
-        account.peak = best
+    if rules.trail_kind != 0 and not opened and side * (best - account.peak) > 0.0:
+        account.peak = best  # nothing else reads it
     if account.exit_reason == NO_REASON and closes:
         note_close(account, rules, index, bar[3])
 

@@ -39,6 +39,8 @@ class RequestKind(StrEnum):
     CANCEL_ALL = "cancel_all"
     PAUSE = "pause"
     RESUME = "resume"
+    STOP = "stop"
+    """One session ends; the others go on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

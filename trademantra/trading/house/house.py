@@ -38,7 +38,7 @@ from trademantra.kit.timer import ClockTimer
 from trademantra.trading.accounts.account import OWN, Account
 from trademantra.trading.accounts.adapters import AdapterParts, adapter_for, paper_exchange
 from trademantra.trading.accounts.settings import Broker
-from trademantra.trading.control.requests import DeskRequest, RequestStore
+from trademantra.trading.control.requests import DeskAnswer, DeskRequest, RequestKind, RequestStore
 from trademantra.trading.control.state import DeskState, StateStore
 from trademantra.trading.desk_events import PersonNeeded
 from trademantra.trading.feeds.bar_rules import BarClosed
@@ -382,8 +382,28 @@ class House:
             self._spawn(self._tried(partial(self._answer, request)))
 
     async def _answer(self, request: DeskRequest) -> None:
-        answer = await self.overseer.answer(request)
+        if request.kind is RequestKind.STOP:
+            answer = await self._stop_session(request)
+        else:
+            answer = await self.overseer.answer(request)
         await self._requests.answer(request.request_id, answer, self.parts.wall.now_ns())
+
+    async def _stop_session(self, request: DeskRequest) -> DeskAnswer:
+        """End one session; what it holds stays protected, and the others notice nothing."""
+        name = str(request.arguments.get("session", ""))
+        mine = [each for each in self.sessions.values() if each.spec.account_id == request.account_id]
+        session = next((each for each in mine if each.spec.session_id == name), None)
+        if session is None:
+            there = ", ".join(each.spec.session_id for each in mine) or "none"
+            return DeskAnswer(False, f"no session {name!r} runs in {request.account_id}; there are: {there}")
+        del self.sessions[name]
+        try:
+            await session.close()
+        except TradeMantraError as error:
+            return DeskAnswer(False, f"{name} could not be ended well: {error}")
+        for run_id in session.run_ids:
+            self._run_of.pop(run_id, None)
+        return DeskAnswer(True, f"{name} has ended: its entries are taken back, its exits stay armed")
 
     async def _check(self, *, force: bool = False) -> None:
         """Readiness: at the start, before each open, each minute while an account is not ready, and when a login changed."""

@@ -65,7 +65,8 @@ class SessionSpec:
     `alone`: one run an instrument, each with the whole cash; else one run for all.  `weights`: it gives target weights.
     `symbols` as the broker lists them, with or without the exchange (NSE:INFY); `instruments` by plain symbol, once the
     desk has found them.  `warm_up_bars`: its longest indicator.  `leave_minute`: minutes after the open at which intraday positions leave, before
-    the broker's own square-off; None: they are carried.
+    the broker's own square-off; None: they are carried.  `last_entry_minute`: with it, minutes after the open from which
+    on nothing is entered.
     """
 
     session_id: str
@@ -80,6 +81,7 @@ class SessionSpec:
     weights: bool = False
     warm_up_bars: int = 0
     leave_minute: int | None = None
+    last_entry_minute: int | None = None
     charges: RecordArray | None = None
     bars_per_year: float = 252.0
     instruments: Mapping[str, Instrument] = field(default_factory=dict)
@@ -144,6 +146,7 @@ class StrategySession:
         self._log_bytes: dict[str, int] = dict.fromkeys(self._runs, 0)
         self._written: dict[str, int] = dict.fromkeys(self._runs, 0)
         self._trades: dict[str, Sequence[LiveTrade]] = dict.fromkeys(self._runs, ())
+        self._told_trades: dict[str, int] = dict.fromkeys(self._runs, 0)
         self._first_day: date | None = None
         self.tape: LiveTape | None = None
         self.stopped: set[str] = set()
@@ -181,6 +184,7 @@ class StrategySession:
                 entries = [*logs[run_id], *self._missed(run, logs[run_id], missed)]
                 _deliver(tape, entries)
                 await parts.workers.restore(run, RunLog(mine, entries))
+                self._told_trades[run_id] = len(await self._read_trades(run_id))
             # what is booked up to here is told below, what comes from here on by the conductor
             heard[run_id] = {each.order.order_id: each.fills.sequence for each in parts.room.desk.book.all()}
             parts.room.conductor.add(
@@ -217,9 +221,36 @@ class StrategySession:
             began_ns = self._began_ns()
             if began_ns is not None:
                 self._write_facts(began_ns)
-        self._write_logs()
+        await self._tell_news(self._write_logs())
         if self.tape is not None and self.tape.is_due(now_ns):
             self.tape.write(now_ns)
+
+    @property
+    def trades(self) -> Sequence[LiveTrade]:
+        """The closed trades of all runs, as far as they were read."""
+        return [trade for made in self._trades.values() for trade in made]
+
+    async def _tell_news(self, fills: Mapping[str, Sequence[LiveFill]]) -> None:
+        """Fills and closed trades, for the owner."""
+        who = f"{self.spec.account_id} {self.spec.strategy.name}"
+        for run_id, mine in fills.items():
+            for fill in mine:
+                side = "bought" if fill.side > 0 else "sold"
+                what = fill.reason.name.lower().replace("_", " ")
+                self._parts.tell(
+                    f"{who}: {side} {fill.quantity:g} {fill.symbol} at {fill.price:.2f} ({what})"
+                )
+            if mine and run_id not in self.stopped:
+                await self._read_trades(run_id)
+                for trade in self._trades[run_id][self._told_trades[run_id] :]:
+                    self._parts.tell(
+                        f"{who}: {trade.symbol} closed, net {trade.net:.2f}, costs {trade.costs:.2f}"
+                    )
+                self._told_trades[run_id] = len(self._trades[run_id])
+
+    async def _read_trades(self, run_id: str) -> Sequence[LiveTrade]:
+        self._trades[run_id] = (await self._parts.workers.query(run_id)).trades
+        return self._trades[run_id]
 
     def was_stopped(self, run_id: str) -> None:
         """The run decides no more, through its own fault or by hand: what its exits do is not its own any more."""
@@ -289,6 +320,7 @@ class StrategySession:
             open_ns=span.open_ns,
             close_ns=span.close_ns,
             leave_minute=self.spec.leave_minute,
+            last_entry_minute=self.spec.last_entry_minute,
         )
 
     def _auction(self, symbols: Sequence[str], open_ns: int) -> dict[str, float]:
@@ -367,7 +399,8 @@ class StrategySession:
 
     def _timeline(self, bars: Bars, days: Sequence[SessionSpan]) -> Timeline:
         made = by_sessions(bars.ts, days)
-        return made if self.spec.leave_minute is None else made.with_square_off(self.spec.leave_minute)
+        leave, last = self.spec.leave_minute, self.spec.last_entry_minute
+        return made if leave is None else made.with_square_off(leave, last)
 
     def _spans(self, first: date, last: date) -> tuple[SessionSpan, ...]:
         sessions, _ = known_sessions(next(iter(self.spec.instruments.values())), first, last)
@@ -405,7 +438,7 @@ class StrategySession:
             ],
             spans=self._spans(self._first_day or today, today),
             begin_ns=began_ns - spec.timeframe.length_ns + 1,  # the bar that was forming then is the first decided on
-            lateness_ns=parts.hub.settings.bars.lateness_ns, leave_minute=spec.leave_minute,
+            lateness_ns=parts.hub.settings.bars.lateness_ns, leave_minute=spec.leave_minute, last_entry_minute=spec.last_entry_minute,
             bars_per_year=spec.bars_per_year, costs="none" if spec.charges is None else "account", product=spec.product.value,
             source=parts.source,
         )  # fmt: skip
@@ -420,7 +453,9 @@ class StrategySession:
     def _log_file(self, run_id: str) -> Path:
         return self._parts.folder / f"{run_id.partition(':')[2].replace('/', '_')}.log"
 
-    def _write_logs(self) -> None:
+    def _write_logs(self) -> Mapping[str, Sequence[LiveFill]]:
+        """Keep what the runs were told; the fills among it, by run."""
+        fills: dict[str, list[LiveFill]] = {}
         for run_id in self._runs:
             fresh = self._parts.workers.log(run_id, self._logged[run_id]).entries
             if fresh:
@@ -430,6 +465,8 @@ class StrategySession:
                     file.write(text)
                 self._log_bytes[run_id] += len(text)
                 self._logged[run_id] += len(fresh)
+                fills[run_id] = [entry.fill for entry in fresh if isinstance(entry, FillTold)]
+        return fills
 
     def _began_ns(self) -> int | None:
         """When the session first began; None for one that begins now."""
@@ -519,8 +556,7 @@ class StrategySession:
         for run_id in self._runs:
             if run_id in self.stopped:
                 continue
-            trades = (await self._parts.workers.query(run_id)).trades
-            self._trades[run_id] = trades
+            trades = await self._read_trades(run_id)
             fresh = trades[self._written[run_id] :]
             if fresh:
                 await self._record.write_trades([self._trade_record(trade) for trade in fresh])

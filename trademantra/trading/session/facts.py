@@ -41,7 +41,8 @@ class RunFacts:
 class SessionFacts:
     """`spans`: the windows of trading, warm-up included, in time order; times in ns UTC.
 
-    `leave_minute`: minutes after the open at which intraday positions leave, None for carried ones.  `lateness_ns`: how
+    `leave_minute`: minutes after the open at which intraday positions leave, None for carried ones; `last_entry_minute`: from
+    which on nothing is entered.  `lateness_ns`: how
     long after a bar's end its decision was made.  `bars_per_year` of the strategy's timeframe, for yearly figures.
     `is_replay`: its prices were of the past.  `begin_ns`: bars that start before it warmed up and were not traded.
     """
@@ -61,6 +62,7 @@ class SessionFacts:
     costs: str
     product: str
     source: str
+    last_entry_minute: int | None = None
 
     def write(self, folder: Path) -> None:
         """Into `folder`, durably."""
@@ -81,6 +83,7 @@ class SessionFacts:
             "costs": self.costs,
             "product": self.product,
             "source": self.source,
+            "last_entry_minute": self.last_entry_minute,
         }
         replace_file(folder / FILE, json.dumps(plain, indent=1, allow_nan=False).encode())
 
@@ -117,6 +120,7 @@ class SessionFacts:
                 costs=plain["costs"],
                 product=plain["product"],
                 source=plain["source"],
+                last_entry_minute=plain.get("last_entry_minute"),
             )
         except (KeyError, TypeError, ValueError, ArithmeticError, InvalidValueError, ProtocolError) as error:
             raise BadInputError(file, f"cannot be read: {error}") from error

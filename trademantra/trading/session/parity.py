@@ -251,7 +251,9 @@ def _timeline(bars: Bars, facts: SessionFacts, days: Sequence[SessionSpan]) -> T
     close_ns = max((day.close_ns for day in days if day.open_ns <= last_ns), default=last_ns)
     length_ns = facts.timeframe.length_ns
     coming = np.arange(last_ns + length_ns, close_ns, length_ns, dtype=np.int64)
-    whole = by_sessions(np.concatenate((bars.ts, coming)), days).with_square_off(facts.leave_minute)
+    whole = by_sessions(np.concatenate((bars.ts, coming)), days).with_square_off(
+        facts.leave_minute, facts.last_entry_minute
+    )
     ends = np.append(whole.ends[whole.ends < n - 1], n - 1)
     return Timeline(whole.session[:n], whole.minute[:n], whole.day[:n], ends, whole.allowed[:n])
 

@@ -1,0 +1,160 @@
+"""`tm desk run`: several strategies, accounts, instruments and timeframes in one desk, from a file."""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from datetime import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trademantra.cli.places import DatabaseOption, DataDirectory
+from trademantra.core.errors import BadInputError
+
+if TYPE_CHECKING:
+    from trademantra.cli.live import Planned
+
+_EPILOG = "Examples: [bold]tm desk run --example > desk.toml[/bold] · [bold]tm desk run desk.toml[/bold]"
+_EXAMPLE = """\
+# tm desk run desk.toml: every strategy in one process, until Ctrl-C.  Accounts: tm account list.
+
+[[strategy]]
+strategy = "supertrend"         # of the library, or a .py file
+account = "practice"            # paper or live: the account says it
+symbols = ["INFY", "NSE:TCS"]
+timeframe = "5m"
+set = { length = 10, multiplier = 3.0 }
+cash = 200_000                  # of each instrument
+costs = "zerodha:MIS"
+stop = "1%"
+leave = "15:05"                 # square-off, before the broker's own
+last_entry = "14:30"            # nothing is entered from then on
+
+[[strategy]]
+strategy = "opening_range_breakout"
+account = "practice"
+symbols = ["RELIANCE"]
+timeframe = "1m"
+cash = 500_000
+size = "risk:0.005"
+stop = "0.5%"
+target = "1%"
+# trail = "0.5%"; short = true; session = "NAME" goes on with one that was interrupted
+"""
+_WORDS = ("strategy", "account", "timeframe", "costs", "size", "stop", "target", "trail", "session")
+_TIMES = ("leave", "last_entry")
+_KEYS = (*_WORDS, *_TIMES, "symbols", "set", "cash", "short")
+_NEEDED = ("strategy", "account", "symbols")
+_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
+
+
+def register(desk_app: typer.Typer) -> None:
+    """Add `run` to `tm desk`; calling it again adds nothing twice."""
+    if run not in {command.callback for command in desk_app.registered_commands}:
+        desk_app.command("run", epilog=_EPILOG)(run)
+
+
+def run(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="The strategies, in TOML; --example shows one.")
+    ] = None,
+    example: Annotated[bool, typer.Option("--example", help="Print such a file.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The last line is one JSON object.")] = False,
+    data_dir: DataDirectory = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Trade several strategies in one desk, each in its account, until Ctrl-C.
+
+    Then entries are taken back, and what is held stays protected; each session is named, to go on with.
+    """
+    if example:
+        typer.echo(_EXAMPLE, nl=False)
+        return
+    if file is None:
+        raise typer.BadParameter("name the file with the strategies, or --example for one")
+    from trademantra.cli.live import run_desk
+    from trademantra.data.home import chosen_home
+
+    run_desk(chosen_home(data_dir), planned_in(file, data_dir), database, as_json=as_json)
+
+
+def planned_in(file: Path, data_dir: Path | None) -> "Sequence[Planned]":
+    """The strategies of a file.  Errors: `BadInputError` naming table and key."""
+    try:
+        plain = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInputError(file, f"cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise BadInputError(file, f"is no TOML: {error}", hint="tm desk run --example prints one") from error
+    tables = plain.pop("strategy", [])
+    if plain:
+        raise BadInputError(
+            file, f"{next(iter(plain))!r} is not known", hint="each strategy is a table [[strategy]]"
+        )
+    if not isinstance(tables, list) or not tables:
+        raise BadInputError(file, "names no strategy", hint="each is a table [[strategy]]; see --example")
+    made = [_planned(file, number, table, data_dir) for number, table in enumerate(tables, 1)]
+    sessions = [each.session for each in made if each.session is not None]
+    if len(set(sessions)) != len(sessions):
+        raise BadInputError(file, "two strategies name one session", hint="give each its own")
+    return made
+
+
+def _planned(file: Path, number: int, table: object, data_dir: Path | None) -> "Planned":
+    from trademantra.cli.live import Planned, live_options
+
+    where = f"strategy {number}"
+    if not isinstance(table, dict):
+        raise BadInputError(file, f"{where} is no table")
+    for key in table:
+        if key not in _KEYS:
+            raise BadInputError(file, f"{where}: {key!r} is not known", hint=f"known: {', '.join(_KEYS)}")
+    for key in _NEEDED:
+        if key not in table:
+            raise BadInputError(file, f"{where}: {key} is missing")
+    words = {key: _word(file, where, key, table[key]) for key in _WORDS if key in table}
+    times = {key: _time(file, where, key, table[key]) for key in _TIMES if key in table}
+    cash, short = table.get("cash", 1_000_000.0), table.get("short")
+    if isinstance(cash, bool) or not isinstance(cash, int | float) or not cash > 0:
+        raise BadInputError(file, f"{where}: cash must be a number above 0, got {cash!r}")
+    if short is not None and not isinstance(short, bool):
+        raise BadInputError(file, f"{where}: short must be true or false, got {short!r}")
+    options = live_options(
+        words["strategy"], _symbols(file, where, table["symbols"]), words.get("timeframe"),
+        _settings(file, where, table.get("set", {})), float(cash), words.get("costs", "zerodha:MIS"), words.get("size"),
+        words.get("stop"), words.get("target"), words.get("trail"), short, None, None, data_dir,
+    )  # fmt: skip
+    return Planned(
+        options, words["account"], words.get("session"), None, times.get("leave"), times.get("last_entry")
+    )
+
+
+def _word(file: Path, where: str, key: str, value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise BadInputError(file, f"{where}: {key} must be a text, got {value!r}")
+    return value
+
+
+def _time(file: Path, where: str, key: str, value: object) -> time:
+    if isinstance(value, time):
+        return value
+    found = _CLOCK.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise BadInputError(file, f'{where}: {key} must be a time such as "15:05", got {value!r}')
+    return time(int(found[1]), int(found[2]))
+
+
+def _symbols(file: Path, where: str, value: object) -> list[str]:
+    if not isinstance(value, list) or not value or not all(isinstance(each, str) and each for each in value):
+        raise BadInputError(file, f'{where}: symbols must be a list such as ["INFY", "NSE:TCS"]')
+    return value
+
+
+def _settings(file: Path, where: str, value: object) -> list[str]:
+    if not isinstance(value, Mapping):
+        raise BadInputError(file, f"{where}: set must be a table such as {{ length = 10 }}")
+    for name, number in value.items():
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise BadInputError(file, f"{where}: set.{name} must be a number, got {number!r}")
+    return [f"{name}={number}" for name, number in value.items()]
