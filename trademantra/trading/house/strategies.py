@@ -88,8 +88,11 @@ class SessionSpec:
 
     @property
     def parameters_hash(self) -> str:
-        """What the go-live gate and the audit know it by: strategy, parameters, rules, instruments."""
-        return next(iter(self.runs())).parameters_hash
+        """What the go-live gate and the audit know it by: strategy, parameters, rules, instruments.
+
+        The ticks and lots of the day are not part of it: it is known before the broker's list is read.
+        """
+        return next(iter(replace(self, instruments={}).runs())).parameters_hash
 
     def runs(self) -> Sequence[RunSpec]:
         """What its workers are started with."""
@@ -101,13 +104,24 @@ class SessionSpec:
                 strategy=self.strategy,
                 symbols=each,
                 timeframe=self.timeframe,
-                rules=self.rules,
+                rules=self._rules_of(each),
                 values=self.values,
                 charges=self.charges,
                 bars_per_year=self.bars_per_year,
             )
             for each in together
         ]
+
+    def _rules_of(self, symbols: Sequence[str]) -> TradingRules:
+        """With the tick and the lot of the instruments, where they share one: levels and sizes are what the desk sends."""
+        found = [self.instruments[symbol] for symbol in symbols if symbol in self.instruments]
+        ticks, lots = {each.tick_size for each in found}, {each.lot_size for each in found}
+        rules = self.rules
+        if len(ticks) == 1:
+            rules = replace(rules, tick=float(next(iter(ticks)) or rules.tick))
+        if len(lots) == 1:
+            rules = replace(rules, lot=float(next(iter(lots)) or rules.lot))
+        return rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -420,18 +434,19 @@ class StrategySession:
         spec, parts = self.spec, self._parts
         today = ist_date(parts.clock.now_ns())
         settings = parts.room.account.settings
-        rules = spec.rules
+        fills: dict[str, object] = {}
         if isinstance(settings, PaperAccountSettings):  # how the exchange fills is the account's matter
-            rules = replace(
-                rules, slippage=settings.exchange_settings().liquidity.slippage,
-                participation=settings.participation, limit_touch=settings.limit_touch,
-            )  # fmt: skip
+            liquidity = settings.exchange_settings().liquidity
+            fills = {
+                "slippage": liquidity.slippage, "participation": liquidity.participation, "limit_touch": liquidity.limit_touch,
+            }  # fmt: skip
         facts = SessionFacts(
             session_id=spec.session_id, account_id=spec.account_id, mode=parts.room.account.mode.value, is_replay=False,
             timeframe=spec.timeframe, instruments=spec.instruments,
             runs=[
                 RunFacts(
-                    run_id=run.run_id, strategy=run.strategy, symbols=tuple(run.symbols), values=run.values, rules=rules,
+                    run_id=run.run_id, strategy=run.strategy, symbols=tuple(run.symbols), values=run.values,
+                    rules=replace(run.rules, **fills),  # type: ignore[arg-type]
                     parameters_hash=run.parameters_hash,
                 )
                 for run in self._runs.values()
