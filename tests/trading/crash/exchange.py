@@ -73,8 +73,17 @@ def serve(listener: socket.socket, world: World) -> None:
 
 async def _serve(sandbox: Sandbox, listener: socket.socket) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, sandbox.stop)
+    watching = asyncio.create_task(_end_with_parent(sandbox, os.getppid()))
     await sandbox.host.run(open_market)
     await sandbox.serve(listener, lambda: None)
+    watching.cancel()
+
+
+async def _end_with_parent(sandbox: Sandbox, parent: int) -> None:
+    """A test that is killed leaves no exchange behind."""
+    while os.getppid() == parent:
+        await asyncio.sleep(1)
+    sandbox.stop()
 
 
 class Account:
