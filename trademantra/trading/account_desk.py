@@ -196,6 +196,11 @@ class AccountDesk:
         await self._reconciler.refresh()
 
     @property
+    def has_read_books(self) -> bool:
+        """Whether the broker's books were read since the start; entries are worth waiting for that."""
+        return self._reconciler.has_read
+
+    @property
     def is_busy(self) -> bool:
         """Whether anything that was asked for or heard is still on its way."""
         return self._outbox.is_busy or self._parts.journal.is_busy

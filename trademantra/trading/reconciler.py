@@ -46,6 +46,8 @@ class Reconciler:
         self._book, self._parts, self._desk = book, parts, desk
         self._asking: set[str] = set()
         self._refreshing = False
+        self.has_read = False
+        """Whether the books were read since the start: before, what an earlier process left under way is not known."""
 
     async def refresh(self) -> None:
         """Ask the broker for its books and follow them; then find out what became of every UNKNOWN order.
@@ -56,6 +58,7 @@ class Reconciler:
         if adapter.session is not SessionState.ACTIVE:
             return
         orders, trades = await adapter.orders(), await adapter.trades()
+        self.has_read = True
         for told in orders:
             self._desk.hear_order(told)
         for trade in trades:

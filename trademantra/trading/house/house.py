@@ -600,6 +600,10 @@ class House:
     # -- what happens
 
     def _not_ready(self, account_id: str) -> str:
+        """Why entries wait.  Before the first reading of the books an earlier process may have left orders under way."""
+        room = self.rooms.get(account_id)
+        if room is not None and not room.desk.has_read_books:
+            return "the broker's books were not read yet since the start"
         return self.readiness.why_not_ready(account_id) or ""
 
     def _lost(self, account_id: str, error: LeaseLostError) -> None:
