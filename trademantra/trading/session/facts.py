@@ -22,6 +22,9 @@ from trademantra.trading.runner.wire import ProtocolError
 from trademantra.trading.terms import instrument_of_words, instrument_words
 
 _VERSION = 1
+_UNREADABLE = (
+    KeyError, TypeError, AttributeError, ValueError, ArithmeticError, InvalidValueError, ProtocolError,
+)  # fmt: skip
 FILE = "session.json"
 
 
@@ -103,9 +106,9 @@ class SessionFacts:
             if plain["version"] != _VERSION:
                 raise BadInputError(file, f"version {plain['version']}", hint="update the product")
             return cls(
-                session_id=plain["session_id"],
-                account_id=plain["account_id"],
-                mode=plain["mode"],
+                session_id=str(plain["session_id"]),
+                account_id=str(plain["account_id"]),
+                mode=str(plain["mode"]),
                 is_replay=plain["is_replay"],
                 timeframe=Timeframe.parse(plain["timeframe"]),
                 instruments={
@@ -113,16 +116,16 @@ class SessionFacts:
                 },
                 runs=tuple(_run(run) for run in plain["runs"]),
                 spans=tuple(SessionSpan(date.fromisoformat(day), *times) for day, *times in plain["spans"]),
-                begin_ns=plain["begin_ns"],
-                lateness_ns=plain["lateness_ns"],
-                leave_minute=plain["leave_minute"],
-                bars_per_year=plain["bars_per_year"],
-                costs=plain["costs"],
-                product=plain["product"],
-                source=plain["source"],
-                last_entry_minute=plain.get("last_entry_minute"),
+                begin_ns=_whole(plain["begin_ns"]),
+                lateness_ns=_whole(plain["lateness_ns"]),
+                leave_minute=_whole_or_none(plain["leave_minute"]),
+                bars_per_year=float(plain["bars_per_year"]),
+                costs=str(plain["costs"]),
+                product=str(plain["product"]),
+                source=str(plain["source"]),
+                last_entry_minute=_whole_or_none(plain.get("last_entry_minute")),
             )
-        except (KeyError, TypeError, ValueError, ArithmeticError, InvalidValueError, ProtocolError) as error:
+        except _UNREADABLE as error:
             raise BadInputError(file, f"cannot be read: {error}") from error
 
 
@@ -135,6 +138,16 @@ def _plain_run(run: RunFacts) -> dict[str, object]:
         "rules": plain_rules(run.rules),
         "parameters_hash": run.parameters_hash,
     }
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int:
+        raise InvalidValueError(f"{value!r} is no whole number")
+    return value
+
+
+def _whole_or_none(value: object) -> int | None:
+    return None if value is None else _whole(value)
 
 
 def _run(plain: Mapping[str, object]) -> RunFacts:

@@ -180,14 +180,16 @@ def is_live(folder: Path) -> bool:
 
 def read_ticks(folder: Path) -> dict[str, Bars]:
     """Ticks by symbol, in the order in which they were fed, as bars of one price; several may have one time."""
-    found = pl.concat([pl.DataFrame(schema=_TICKS), *(read_frame(file) for file in _chunks(folder, _EVENTS))])
+    found = pl.concat(
+        [pl.DataFrame(schema=_TICKS), *(read_frame(file, _TICKS) for file in _chunks(folder, _EVENTS))]
+    )
     return bars_in(found.with_columns(open="close", high="close", low="close"))
 
 
 def read_delivered(folder: Path) -> dict[str, Delivered]:
     """Bars by symbol as they were decided on."""
     found = pl.concat(
-        [pl.DataFrame(schema=_DELIVERED), *(read_frame(file) for file in _chunks(folder, _BARS))]
+        [pl.DataFrame(schema=_DELIVERED), *(read_frame(file, _DELIVERED) for file in _chunks(folder, _BARS))]
     )
     fed = {
         str(symbol): one["fed"].to_numpy() for (symbol,), one in found.group_by("symbol", maintain_order=True)

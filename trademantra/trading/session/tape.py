@@ -73,7 +73,7 @@ def read_charges(folder: Path) -> RecordArray | None:
         return None
     try:
         made: RecordArray = np.load(file, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise BadInputError(file, f"cannot be read: {error}") from error
     return made
 
@@ -128,10 +128,10 @@ def save(file: Path, frame: pl.DataFrame) -> None:
     replace_file(file, content.getvalue())
 
 
-def read_frame(file: Path) -> pl.DataFrame:
-    """Errors: `BadInputError` for a file that is missing or damaged."""
+def read_frame(file: Path, schema: pl.Schema) -> pl.DataFrame:
+    """The columns of `schema`.  Errors: `BadInputError` for a file that is missing, damaged, or of something else."""
     try:
-        return pl.read_parquet(file)
+        return pl.read_parquet(file, columns=list(schema)).cast(schema)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise BadInputError(
             file, f"cannot be read: {error}", hint="the session's folder is damaged"
@@ -148,4 +148,4 @@ def bars_in(frame: pl.DataFrame) -> dict[str, Bars]:
 
 
 def _read(file: Path) -> dict[str, Bars]:
-    return bars_in(read_frame(file))
+    return bars_in(read_frame(file, _SCHEMA))
