@@ -10,7 +10,7 @@ import typer
 
 from trademantra.cli import run_options as o
 from trademantra.cli.places import DatabaseOption
-from trademantra.core.errors import InvalidValueError
+from trademantra.core.errors import BadInputError, InvalidValueError
 from trademantra.core.instrument import Segment
 from trademantra.core.time import NANOSECONDS_PER_SECOND
 
@@ -258,4 +258,8 @@ def _limits(file: Path | None) -> "RiskLimits":
 
     if file is None:
         return RiskLimits()
-    return limits_from_json(file.expanduser().read_text())
+    try:
+        text = file.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInputError(file, f"cannot be read: {error}", hint="docs/risk.md shows a file") from error
+    return limits_from_json(text)
