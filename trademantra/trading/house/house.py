@@ -70,7 +70,7 @@ from trademantra.trading.readiness.inspect import Candidate, Surroundings, inspe
 from trademantra.trading.risk.gate import RiskGate
 from trademantra.trading.risk.kill import KillSwitch
 from trademantra.trading.risk.state import RiskState
-from trademantra.trading.runner.events import RunnerEvent, StrategyStopped
+from trademantra.trading.runner.events import RunnerEvent, StopReason, StrategyStopped
 from trademantra.trading.runner.runs import ClosedBar
 from trademantra.trading.runner.settings import RunnerSettings
 from trademantra.trading.runner.workers import StrategyWorkers
@@ -636,9 +636,10 @@ class House:
             if session is not None:
                 session.was_stopped(event.run_id)
                 self.rooms[session.spec.account_id].conductor.remove(event.run_id)
-            self.parts.say(
-                f"strategy {event.run_id} is stopped ({event.reason}): {event.text}; its exits stay armed"
-            )
+            if event.reason is not StopReason.ASKED:
+                self.parts.say(
+                    f"strategy {event.run_id} is stopped ({event.reason}): {event.text}; its exits stay armed"
+                )
         self.bus.tell(event)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:

@@ -176,12 +176,15 @@ class StrategySession:
     async def open(self) -> None:
         """Warm up, or go on where an earlier process ended; then hear the market.
 
-        Errors: `RunRefusedError`; `BrokerError` when the history cannot be had.
+        Errors: `RunRefusedError`; `BrokerError` when the history cannot be had; `InvalidValueError` while an earlier session
+        of the strategy holds something in these instruments.
         """
         spec, parts = self.spec, self._parts
         parts.folder.mkdir(parents=True, exist_ok=True)
         now_ns = parts.clock.now_ns()
         began_ns = self._began_ns()
+        if began_ns is None:
+            self._refuse_a_second()
         warm_up, missed = await self._history(began_ns or now_ns, now_ns)
         logs: dict[str, list[LogEntry]] = {}
         heard: dict[str, Mapping[str, int]] = {}
@@ -279,6 +282,26 @@ class StrategySession:
             self.tape.write(self._parts.clock.now_ns())
             write_trades(self._parts.folder, self._trades)
         await self._record.ran_until(self.spec.session_id, self._parts.clock.now_ns())
+
+    def _refuse_a_second(self) -> None:
+        """Positions are a strategy's, not a session's: what an earlier session of it holds would be netted with this one's,
+        and its stops refused for closing nothing.
+
+        Errors: `InvalidValueError`.
+        """
+        room, spec = self._parts.room, self.spec
+        keys = {instrument.key for instrument in spec.instruments.values()}
+        held = [
+            key.instrument_key
+            for key, position in room.desk.book.positions.items()
+            if key.strategy_id == self.strategy_id and key.instrument_key in keys and position.quantity
+        ]
+        if held:
+            raise InvalidValueError(
+                f"{self.strategy_id} holds {', '.join(held)} in {spec.account_id} from an earlier session",
+                hint="go on with that one (--session NAME, tm desk status shows it), or close it first: "
+                f"tm desk close-all --account {spec.account_id} --strategy {self.strategy_id}",
+            )
 
     async def close(self) -> None:
         """The strategy decides no more; its entries are taken back, its exits stay armed."""
