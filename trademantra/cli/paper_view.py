@@ -41,7 +41,7 @@ def show(plan: "ReplayPlan", outcome: "ReplayOutcome", notes: tuple[str, ...]) -
             console.print(f"the last {_MOST_TRADES} of {len(trades)}; --json has all", style="dim")
     else:
         console.print(_why_no_trade(outcome), style="dim", highlight=False)
-    _show_trouble(console, outcome)
+    _show_trouble(console, plan, outcome)
     for note in notes:
         console.print(f"note: {note}", style="yellow", markup=False, highlight=False)
     console.print("compare this session with a back-test of the same prices:")
@@ -140,7 +140,7 @@ def _trades(trades: "list[LiveTrade]", plan: "ReplayPlan") -> object:
     return table
 
 
-def _show_trouble(console: "Console", outcome: "ReplayOutcome") -> None:
+def _show_trouble(console: "Console", plan: "ReplayPlan", outcome: "ReplayOutcome") -> None:
     for stopped in outcome.stopped:
         console.print(
             f"stopped: {stopped.run_id}: {stopped.text}", style="red", markup=False, highlight=False
@@ -157,6 +157,11 @@ def _show_trouble(console: "Console", outcome: "ReplayOutcome") -> None:
         console.print(f"look at {call.subject}: {call.reason}", style="red", markup=False, highlight=False)
     held = {symbol: quantity for each in outcome.positions.values() for symbol, quantity in each.items()}
     if held:
+        totals = totals_of(plan, outcome)
+        still = float(totals["equity"]) - float(totals["cash"]) - float(totals["net"])
+        console.print(
+            f"open positions stand at {still:+,.2f}, which the net result does not hold", highlight=False
+        )
         console.print(
             "still held: " + ", ".join(f"{symbol} {quantity:g}" for symbol, quantity in held.items()),
             highlight=False,

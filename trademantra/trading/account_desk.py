@@ -201,6 +201,11 @@ class AccountDesk:
         return self._reconciler.has_read
 
     @property
+    def is_reading_well(self) -> bool:
+        """Whether the broker's books could be read when they were last asked for."""
+        return not self._reconciler.is_failing
+
+    @property
     def is_busy(self) -> bool:
         """Whether anything that was asked for or heard is still on its way."""
         return self._outbox.is_busy or self._parts.journal.is_busy

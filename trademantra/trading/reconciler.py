@@ -46,6 +46,7 @@ class Reconciler:
         self._book, self._parts, self._desk = book, parts, desk
         self._asking: set[str] = set()
         self._refreshing = False
+        self.is_failing = False  # the books could not be read the last time
         self.has_read = False
         """Whether the books were read since the start: before, what an earlier process left under way is not known."""
 
@@ -58,7 +59,7 @@ class Reconciler:
         if adapter.session is not SessionState.ACTIVE:
             return
         orders, trades = await adapter.orders(), await adapter.trades()
-        self.has_read = True
+        self.has_read, self.is_failing = True, False
         for told in orders:
             self._desk.hear_order(told)
         for trade in trades:
@@ -143,6 +144,7 @@ class Reconciler:
                 try:
                     await self.refresh()
                 except BrokerError as error:
+                    self.is_failing = True
                     if not called and timer.now_ns() - begun >= _CALL_A_PERSON_NS:
                         called = True
                         self._desk.call("books", f"the broker's books cannot be read: {error}")

@@ -69,6 +69,7 @@ from trademantra.trading.readiness.gate import AccountGate
 from trademantra.trading.readiness.inspect import Candidate, Surroundings, inspect_all, last_close_ns
 from trademantra.trading.risk.gate import RiskGate
 from trademantra.trading.risk.kill import KillSwitch
+from trademantra.trading.risk.limits import Scope
 from trademantra.trading.risk.state import RiskState
 from trademantra.trading.runner.events import RunnerEvent, StopReason, StrategyStopped
 from trademantra.trading.runner.runs import ClosedBar
@@ -273,6 +274,16 @@ class House:
             f"{spec.strategy.name} runs in {spec.account_id}: {len(spec.instruments)} instruments, {spec.timeframe}, "
             f"session {spec.session_id}"
         )
+        pots = len(spec.instruments) if spec.alone else 1
+        wanted, capital = (
+            Decimal(str(spec.rules.cash)) * pots,
+            self.gate.state.book(Scope.ACCOUNT, spec.account_id).capital,
+        )
+        if capital is None or wanted > capital:
+            has = "money that could not be read" if capital is None else f"{capital:,.0f}"
+            self.parts.say(
+                f"careful: sizes are for {pots} x {spec.rules.cash:,.0f} = {wanted:,.0f}, the account has {has}; see --cash"
+            )
 
     def _hours(self, instrument: Instrument) -> TradingHours:
         today = ist_date(self.parts.clock.now_ns())
@@ -468,6 +479,7 @@ class House:
         return {
             "stage": self.readiness.stage(room.account_id).value,
             "session": room.adapter.session.value,
+            "broker": None if room.desk.is_reading_well else "does not answer",
             "feed": None if feed is None else _feed_words(feed),
             "working_orders": len(room.desk.book.working()),
             "strategies": strategies,

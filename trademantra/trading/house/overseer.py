@@ -86,6 +86,9 @@ class Overseer:
     async def _answer(self, room: AccountRoom, request: DeskRequest) -> DeskAnswer:
         named = request.arguments.get("strategy")
         strategy_id = str(named) if named else None
+        if strategy_id is not None and strategy_id not in (known := self._known(room)):
+            runs = f"there are: {', '.join(known)}" if known else "none runs or holds anything"
+            return DeskAnswer(False, f"no strategy {strategy_id!r} in {room.account_id}; {runs}")
         if request.kind is RequestKind.RECONCILE:
             return await self._reconcile(room)
         if request.kind is RequestKind.CLOSE_ALL:
@@ -94,21 +97,38 @@ class Overseer:
         if request.kind is RequestKind.CANCEL_ALL:
             done = await cancel_all(room.desk, room.algos, self._parts.timer, strategy_id=strategy_id)
             return DeskAnswer(True, f"{len(done)} orders were cancelled")
-        if strategy_id is None:
-            return DeskAnswer(False, "name the strategy")
+        chosen = [strategy_id] if strategy_id is not None else self._known(room)
+        if not chosen:
+            return DeskAnswer(False, f"no strategy runs in {room.account_id}")
         if request.kind is RequestKind.PAUSE:
-            self._parts.gate.state.pause(room.account_id, strategy_id, "paused by request")
-            self._pause(room.account_id, strategy_id)
-            await cancel_all(room.desk, room.algos, self._parts.timer, strategy_id=strategy_id)
-            return DeskAnswer(
-                True, f"{strategy_id} is paused: its entries are cancelled, its exits stay armed"
-            )
-        released = self._parts.gate.state.release(Scope.STRATEGY, room.account_id, strategy_id, "paused")
-        for session in self._sessions(room.account_id, strategy_id):
-            for run_id in session.run_ids:
-                if run_id not in session.stopped:
-                    self._parts.workers.resume(run_id)
-        return DeskAnswer(True, f"{strategy_id} goes on" if released else f"{strategy_id} was not paused")
+            for each in chosen:
+                self._parts.gate.state.pause(room.account_id, each, "paused by request")
+                self._pause(room.account_id, each)
+                await cancel_all(room.desk, room.algos, self._parts.timer, strategy_id=each)
+            return DeskAnswer(True, f"paused: {', '.join(chosen)}; entries are cancelled, exits stay armed")
+        released = [
+            each
+            for each in chosen
+            if self._parts.gate.state.release(Scope.STRATEGY, room.account_id, each, "paused")
+        ]
+        for each in chosen:
+            for session in self._sessions(room.account_id, each):
+                for run_id in session.run_ids:
+                    if run_id not in session.stopped:
+                        self._parts.workers.resume(run_id)
+        if not released:
+            return DeskAnswer(True, f"nothing was paused: {', '.join(chosen)}")
+        return DeskAnswer(True, f"going on: {', '.join(released)}")
+
+    def _known(self, room: AccountRoom) -> list[str]:
+        """Strategies that run in an account, or hold something there."""
+        running = [
+            each.strategy_id
+            for each in self._parts.sessions.values()
+            if each.spec.account_id == room.account_id
+        ]
+        holding = [key.strategy_id for key, held in room.desk.book.positions.items() if held.quantity]
+        return sorted({*running, *holding})
 
     async def _reconcile(self, room: AccountRoom) -> DeskAnswer:
         await room.desk.refresh()
