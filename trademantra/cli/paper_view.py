@@ -59,6 +59,7 @@ def outcome_object(plan: "ReplayPlan", outcome: "ReplayOutcome", notes: tuple[st
         "trades": [asdict(trade) | {"reason": trade.reason.name.lower()} for trade in _all(outcome)],
         "positions": outcome.positions,
         "totals": totals_of(plan, outcome),
+        "breaches": list(outcome.breaches),
         "refused": [asdict(each) for each in outcome.refused],
         "stopped": [asdict(each) for each in outcome.stopped],
         "calls": [{"subject": each.subject, "reason": each.reason} for each in outcome.calls],
@@ -147,6 +148,8 @@ def _show_trouble(console: "Console", plan: "ReplayPlan", outcome: "ReplayOutcom
         )
         if stopped.hint:
             console.print(f"    {stopped.hint}", markup=False, highlight=False)
+    for breach in outcome.breaches[:_MOST_LINES]:
+        console.print(f"limit: {breach}", style="yellow", markup=False, highlight=False)
     for refused in outcome.refused[:_MOST_LINES]:
         console.print(
             f"refused: {refused.symbol}: {refused.text}", style="yellow", markup=False, highlight=False

@@ -267,6 +267,48 @@ def test_what_the_limits_refuse_is_told_to_strategy_and_user(day: Path, tmp_path
     )
 
 
+def test_a_limit_that_cuts_an_order_says_by_how_much_and_parity_shows_it(day: Path, tmp_path: Path) -> None:
+    limits = tmp_path / "limits.json"
+    limits.write_text(
+        json.dumps({"order": {"max_order_quantity": "4"}, "actions": {"order_quantity": "reduce"}})
+    )
+    told = played(tmp_path, "supertrend", day, *WORDS, "--limits", str(limits))
+    assert {trade["quantity"] for trade in told["trades"]} == {4.0}
+    assert {each["text"] for each in told["refused"]} == {"a limit cut the order by 6"}
+    code, output = run(tmp_path, "parity", told["session"])
+    assert code == 1
+    assert "quantity is 4.0 in the session, 10.0 in the back-test" in output
+
+
+@pytest.mark.parametrize(
+    ("limits", "held"),
+    [
+        ({"account": {"max_daily_loss_marked": 30}, "actions": {"daily_loss_marked": "flatten"}}, {}),
+        (
+            {"strategy": {"max_daily_loss_marked": 30}, "actions": {"daily_loss_marked": "pause_strategy"}},
+            {"FALL": 5.0},
+        ),
+    ],
+    ids=["flatten", "pause"],
+)
+def test_a_loss_closes_the_position_or_pauses_the_strategy(
+    tmp_path: Path, limits: dict[str, object], held: dict[str, float]
+) -> None:
+    """5 are bought at 100, and the price falls to 90: 50 are lost, 30 may be."""
+    strategy = own(tmp_path, """
+        def on_bar(self, context, bar):
+            context.buy(bar.symbol, quantity=5)
+        """)  # fmt: skip
+    (tmp_path / "limits.json").write_text(json.dumps(limits))
+    file = write(tmp_path / "falling.parquet", {"FALL": falling()})
+    told = played(tmp_path, strategy, file, "--limits", str(tmp_path / "limits.json"))
+    assert "down today" in told["breaches"][0]
+    assert told["positions"] == {"mine:FALL": held}
+    assert [(trade["reason"], trade["net"]) for trade in told["trades"]] == (
+        [] if held else [("margin", -50.0)]
+    )
+
+
 def test_prices_beside_the_tick_are_moved_onto_it(tmp_path: Path) -> None:
     [(symbol, bars), *_] = generated(4, bar="15m").items()
     off = Bars(

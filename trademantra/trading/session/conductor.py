@@ -158,6 +158,9 @@ class Conductor:
         elif isinstance(event, EntryGone) and not entry.dropped:
             if self._is_rejected(entry.algo_id):
                 self._refused(Refused(entry.run.run_id, entry.symbol, event.text))
+            elif event.text == OrderStatus.FILLED:  # what was sent is filled: less was sent than wanted
+                text = f"a limit cut the order by {event.quantity.normalize():f}"
+                self._refused(Refused(entry.run.run_id, entry.symbol, text))
             self._news.append(_Gone(entry.run.run_id, entry.symbol, event.text))
         elif isinstance(event, AlgoEnded):
             self._forget(entry)

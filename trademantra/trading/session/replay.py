@@ -26,7 +26,8 @@ from trademantra.core.order import Order
 from trademantra.core.time import NANOSECONDS_PER_DAY, NANOSECONDS_PER_MINUTE, NANOSECONDS_PER_SECOND, Clock
 from trademantra.data.resample import SessionSpan
 from trademantra.engine.bars import Bars
-from trademantra.engine.live.wants import LiveSession, LiveTrade
+from trademantra.engine.live.wants import Drop, Leave, LiveSession, LiveTrade
+from trademantra.engine.records import Reason
 from trademantra.engine.timeline import IST_OFFSET_NS, Timeline, by_sessions
 from trademantra.kit.bus import Bus
 from trademantra.kit.database import Database
@@ -48,6 +49,7 @@ from trademantra.trading.journal import OrderJournal
 from trademantra.trading.order_store import OrderStore
 from trademantra.trading.orders import ChargeOf, OrderBook
 from trademantra.trading.policy import OrderPolicy
+from trademantra.trading.risk.decisions import BreachRequest, PauseStrategy
 from trademantra.trading.risk.gate import RiskGate
 from trademantra.trading.risk.kill import KillSwitch
 from trademantra.trading.risk.road import RiskRoad
@@ -79,7 +81,7 @@ class ReplayOutcome:
     """What came of a session.
 
     `trades` and `equity` by run, of those that were not stopped; `refused` what limits or the broker did not take; `stopped` strategies that were stopped; `calls` what a
-    person was called for; `positions` what is still held, by run and symbol.
+    person was called for; `breaches` limits of results that paused the strategy or closed its positions; `positions` what is still held, by run and symbol.
     """
 
     trades: dict[str, tuple[LiveTrade, ...]] = field(default_factory=dict)
@@ -88,6 +90,7 @@ class ReplayOutcome:
     refused: list[Refused] = field(default_factory=list)
     stopped: list[StrategyStopped] = field(default_factory=list)
     calls: list[PersonNeeded] = field(default_factory=list)
+    breaches: list[str] = field(default_factory=list)
     orders: int = 0
     fills: int = 0
     charges: Decimal = Decimal(0)
@@ -128,6 +131,7 @@ class ReplaySession:
         self._bus = Bus()
         self._closed: list[BarClosed] = []
         self._day: SessionSpan | None = None
+        self._breaches: list[BreachRequest] = []
         self._symbols: dict[str, Sequence[str]] = {}
 
     async def run(self) -> ReplayOutcome:
@@ -224,7 +228,7 @@ class ReplaySession:
             limiter=RateLimiter([Window(_NO_LIMIT, NANOSECONDS_PER_SECOND)], timer),
             timer=timer,
             bus=self._bus,
-            gate=RiskRoad(gate, ACCOUNT, timer, lambda request: None),
+            gate=RiskRoad(gate, ACCOUNT, timer, self._breaches.append),
             last_price=lambda instrument: self.state.market(instrument.key).last,
         )
         self._desk = AccountDesk(OrderBook(ACCOUNT, self._charges()), parts)
@@ -380,6 +384,23 @@ class ReplaySession:
             self.state.price(instrument.key, Decimal(str(last)), step.at_ns)
             self._algos.on_price(instrument, last, high, low, volume, nan, nan, step.at_ns)
         await self._settle()
+        await self._obey_limits()
+
+    async def _obey_limits(self) -> None:
+        """What breaches ask for: a pause takes entries back, closing leaves at the next price.  The gate refuses what follows."""
+        breaches = [*self._breaches, *self._gate.watch(self.timer.now_ns())]
+        self._breaches.clear()
+        for breach in breaches:
+            self.outcome.breaches.append(breach.text)
+            pauses = isinstance(breach, PauseStrategy)
+            if isinstance(breach, PauseStrategy):
+                self.state.pause(ACCOUNT, breach.strategy_id, f"{breach.rule}: {breach.text}")
+            wants = {
+                run_id: [Drop(symbol) if pauses else Leave(symbol, Reason.MARGIN) for symbol in symbols]
+                for run_id, symbols in self._symbols.items()
+            }
+            await self._conductor.carry_out(wants)
+            await self._settle()
 
     async def _advance(self, now_ns: int, *, is_over: bool = False) -> None:
         """Time passes: bars that end by then close, each instant's decisions before the next instant's.
