@@ -73,8 +73,8 @@ def test_requests_kills_and_a_lost_lease_touch_what_they_name_and_nothing_else(t
             assert not scene.held("kite"), "a paused strategy entered"
             await ask(scene, "kite", RequestKind.RESUME, strategy="holds")
             await scene.until(lambda: scene.held("kite"), "it enters again")
-            with pytest.raises(RequestFailedError, match="name the strategy"):
-                await ask(scene, "kite", RequestKind.PAUSE)
+            with pytest.raises(RequestFailedError, match="there are: holds"):
+                await ask(scene, "kite", RequestKind.PAUSE, strategy="hold")
             # the KILL file: one account, closed
             (tmp_path / KILL_NAME).write_text(
                 json.dumps({"scope": "account", "id": "kite", "flatten": True, "why": "a test"}) + "\n"
