@@ -37,7 +37,7 @@ from trademantra.trading.runner.spec import StrategySource
 
 DAY = date(2026, 11, 20)
 SPEED = 60.0
-LONGEST = 60.0  # seconds, for whatever is waited for
+LONGEST = 300.0  # seconds: patience with a busy machine, never a measure
 
 BUSY = """
 def on_bar(self, context, bar):
