@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from trademantra.engine.records import RecordArray
     from trademantra.kit.database import Database
     from trademantra.trading.accounts.account import Account
-    from trademantra.trading.house.strategies import SessionSpec, StrategySession
+    from trademantra.trading.house.session_spec import SessionSpec
+    from trademantra.trading.house.strategies import StrategySession
 
 _EPILOG = (
     "Examples: [bold]tm live supertrend --account asha --symbol INFY --timeframe 5m --costs zerodha:MIS[/bold] · "
@@ -155,7 +156,8 @@ async def _run(home: Path, planned: Sequence[Planned], database: "Database", *, 
 
     from trademantra.kit.clock import SystemClock
     from trademantra.trading.accounts.secret_files import open_box
-    from trademantra.trading.house.house import HouseParts, Wanted, open_house
+    from trademantra.trading.house.house import open_house
+    from trademantra.trading.house.parts import HouseParts, Wanted
 
     wall = SystemClock()
     accounts: dict[str, Account] = {}
@@ -268,7 +270,7 @@ def _spec(planned: Planned, clock: "Clock") -> "SessionSpec":
     from trademantra.engine.panel import AllocationStrategy
     from trademantra.engine.rules import Level, Size
     from trademantra.engine.strategy import SignalStrategy
-    from trademantra.trading.house.strategies import SessionSpec
+    from trademantra.trading.house.session_spec import SessionSpec
     from trademantra.trading.runner.spec import StrategySource
 
     options = planned.options

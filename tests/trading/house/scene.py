@@ -30,8 +30,9 @@ from trademantra.trading.accounts.settings import (
     PaperAccountSettings,
     ZerodhaAccountSettings,
 )
-from trademantra.trading.house.house import HouseParts, Wanted, open_house
-from trademantra.trading.house.strategies import SessionSpec
+from trademantra.trading.house.house import open_house
+from trademantra.trading.house.parts import HouseParts, Wanted
+from trademantra.trading.house.session_spec import SessionSpec
 from trademantra.trading.runner.settings import RunnerSettings
 from trademantra.trading.runner.spec import StrategySource
 

@@ -48,6 +48,11 @@ class Account:
     created_ns: int = 0
     closed_ns: int | None = None
 
+    @property
+    def prices_from(self) -> str:
+        """The account whose prices it sees."""
+        return self.account_id if self.data_source == OWN else self.data_source
+
     def __post_init__(self) -> None:
         check_name(self.account_id)
         kind = PaperAccountSettings if self.broker is Broker.PAPER else ZerodhaAccountSettings

@@ -8,109 +8,62 @@ over is closed here; the others go on.
 import asyncio
 import os
 import socket
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 from functools import partial
-from pathlib import Path
-from random import Random
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from trademantra.brokers.events import SessionChanged, SessionState, StreamChanged
+from trademantra.brokers.events import SessionChanged, StreamChanged
 from trademantra.brokers.listings import Listings
 from trademantra.brokers.paper.host import ExchangeHost
-from trademantra.brokers.paper.journal import Journal
-from trademantra.brokers.paper.market import EventBatch
 from trademantra.brokers.port import BrokerAdapter
-from trademantra.core.errors import InvalidValueError, TradeMantraError
+from trademantra.core.errors import TradeMantraError
 from trademantra.core.instrument import Instrument
-from trademantra.core.time import NANOSECONDS_PER_MINUTE, NANOSECONDS_PER_SECOND, Clock, datetime_of, ist_date
-from trademantra.engine.live.wants import Want
+from trademantra.core.time import NANOSECONDS_PER_MINUTE, NANOSECONDS_PER_SECOND, ist_date
 from trademantra.kit.bus import Bus
-from trademantra.kit.database import Database
 from trademantra.kit.lease import LeaseLostError
-from trademantra.kit.secrets import SecretsBox
 from trademantra.kit.timer import ClockTimer
-from trademantra.trading.accounts.account import OWN, Account
-from trademantra.trading.accounts.adapters import AdapterParts, adapter_for, paper_exchange
 from trademantra.trading.accounts.settings import Broker
 from trademantra.trading.control.requests import DeskAnswer, DeskRequest, RequestKind, RequestStore
 from trademantra.trading.control.state import DeskState, StateStore
 from trademantra.trading.desk_events import PersonNeeded
-from trademantra.trading.feeds.bar_rules import BarClosed
 from trademantra.trading.feeds.events import (
-    BarsMissing,
-    FeedBack,
     FeedEvent,
-    FeedLost,
-    RecordingStopped,
-    SourceSwitched,
-    SourceTrouble,
 )
 from trademantra.trading.feeds.hours import TradingHours
-from trademantra.trading.feeds.hub_settings import FeedStatus, TickSource
+from trademantra.trading.feeds.hub_settings import TickSource
 from trademantra.trading.feeds.recorder import Recorder
 from trademantra.trading.feeds.tick_hub import TickHub
+from trademantra.trading.house.deciding import Deciding
 from trademantra.trading.house.listings import TokenBook
 from trademantra.trading.house.market import Market, MarketEars
+from trademantra.trading.house.opening import open_broker, open_paper
 from trademantra.trading.house.overseer import Overseer, OverseerParts
+from trademantra.trading.house.parts import HouseParts, Wanted
 from trademantra.trading.house.position_watch import PositionWatch
+from trademantra.trading.house.readiness_watch import ReadinessWatch
 from trademantra.trading.house.room import AccountRoom, SendGuard, Shared, open_room
+from trademantra.trading.house.session_spec import SessionParts, SessionSpec
 from trademantra.trading.house.square_off import SquareOff
-from trademantra.trading.house.strategies import SessionParts, SessionSpec, StrategySession
+from trademantra.trading.house.strategies import StrategySession
 from trademantra.trading.house.symbols import instruments_of
+from trademantra.trading.house.words import told_of_account, told_of_feed
 from trademantra.trading.journal import OrderJournal
-from trademantra.trading.lease_names import lease_name
 from trademantra.trading.readiness.gate import AccountGate
-from trademantra.trading.readiness.inspect import Candidate, Surroundings, inspect_all, last_close_ns
 from trademantra.trading.risk.gate import RiskGate
 from trademantra.trading.risk.kill import KillSwitch
 from trademantra.trading.risk.limits import Scope
 from trademantra.trading.risk.state import RiskState
 from trademantra.trading.runner.events import RunnerEvent, StopReason, StrategyStopped
-from trademantra.trading.runner.runs import ClosedBar
-from trademantra.trading.runner.settings import RunnerSettings
 from trademantra.trading.runner.workers import StrategyWorkers
 from trademantra.trading.session.conductor import Refused
-from trademantra.trading.session.lockstep import settle
 
 _LOOKS_PER_SECOND = 4
 _OVER_NS = NANOSECONDS_PER_MINUTE  # after the close, when a day is written down
 _LAST_WORDS_SECONDS = 5.0  # for what is on its way when strategies end
-_RECHECK_NS = 60 * NANOSECONDS_PER_SECOND
-_BEFORE_OPEN_NS = 15 * NANOSECONDS_PER_MINUTE  # accounts are looked at again
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HouseParts:
-    """What a desk process is given.  `clock` is that of the markets (the wall's, or a sandbox's), `wall` the real one.
-
-    `say` hears one line for the owner at a time.  `square_off_minutes` before the broker's own square-off, intraday
-    positions that are still there are closed.
-    """
-
-    home: Path
-    database: Database
-    box: SecretsBox | None
-    clock: Clock
-    wall: Clock
-    random: Random
-    say: Callable[[str], None]
-    runner: RunnerSettings = field(default_factory=RunnerSettings)
-    record: bool = True
-    square_off_minutes: int = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is to be run: accounts by id (data sources too), and sessions."""
-
-    accounts: Mapping[str, Account]
-    sessions: Sequence[SessionSpec]
 
 
 class House:
@@ -134,12 +87,13 @@ class House:
         self._stopping = asyncio.Event()
         self._rooms_open: dict[str, AsyncExitStack] = {}
         self._guards: dict[str, SendGuard] = {}
-        self._checked_ns = 0
-        self._said = ""
         self._troubles: dict[str, str] = {}
-        self._opens_checked: set[int] = set()
         self._day = ist_date(parts.clock.now_ns())
         self._ended: set[str] = set()
+        self._deciding = Deciding(self.rooms, self._run_of, self._workers, self.gate.state)
+        self._readiness_watch = ReadinessWatch(
+            parts, self.readiness, self.switch, self.bus, self.owner, self.rooms, self.markets, self.sessions
+        )
         self._square_off = SquareOff(self._timer, parts.square_off_minutes, parts.say)
         self._watch = PositionWatch(self._timer, self.bus, parts.say)
         self.overseer = Overseer(
@@ -167,12 +121,13 @@ class House:
         adapters: dict[str, BrokerAdapter] = {}
         for account in wanted.accounts.values():
             if account.broker is not Broker.PAPER:
-                adapters[account.account_id] = await self._broker(stack, account)
+                guard = self._guards[account.account_id] = SendGuard(account.account_id)
+                adapters[account.account_id] = open_broker(stack, parts, account, guard)
         sessions = [
             replace(
                 spec,
                 instruments=await instruments_of(
-                    spec, adapters[_source_of(wanted.accounts[spec.account_id])]
+                    spec, adapters[wanted.accounts[spec.account_id].prices_from]
                 ),
             )
             for spec in wanted.sessions
@@ -182,7 +137,8 @@ class House:
         hosts: dict[str, list[ExchangeHost]] = {}
         for account in wanted.accounts.values():
             if account.broker is Broker.PAPER:
-                adapters[account.account_id] = await self._paper(stack, account, listings, hosts)
+                adapters[account.account_id], host = await open_paper(stack, parts, account, listings)
+                hosts.setdefault(account.data_source, []).append(host)
         shared = Shared(
             owner=self.owner, database=parts.database, journal=journal, timer=self._timer, wall=ClockTimer(parts.wall),
             bus=self.bus, gate=self.gate,
@@ -197,44 +153,11 @@ class House:
                 open_room(account, adapters[account_id], guard, shared, neighbours)
             )
             self._rooms_open[account_id] = mine
-        for source in dict.fromkeys(_source_of(wanted.accounts[spec.account_id]) for spec in wanted.sessions):
+        for source in dict.fromkeys(wanted.accounts[spec.account_id].prices_from for spec in wanted.sessions):
             await self._open_market(source, adapters[source], listings, hosts.get(source, []))
-        await self._check(force=True)
+        await self._readiness_watch.look(force=True)
         for spec in sessions:
-            await self._open_session(spec, _source_of(wanted.accounts[spec.account_id]), adapters)
-
-    async def _broker(self, stack: AsyncExitStack, account: Account) -> BrokerAdapter:
-        parts = self.parts
-        guard = self._guards[account.account_id] = SendGuard(account.account_id)
-        made = AdapterParts(
-            clock=parts.clock, random=parts.random, box=parts.box, ensure_may_send=guard.ensure_may_send
-        )
-        adapter = adapter_for(account, made)
-        stack.push_async_callback(adapter.close)
-        if adapter.session is not SessionState.ACTIVE:
-            raise InvalidValueError(
-                f"account {account.account_id} is not logged in",
-                hint=f"tm account login {account.account_id}",
-            )
-        return adapter
-
-    async def _paper(
-        self,
-        stack: AsyncExitStack,
-        account: Account,
-        listings: Listings,
-        hosts: dict[str, list[ExchangeHost]],
-    ) -> BrokerAdapter:
-        """The exchange of one paper account, fed by the feed of its data source."""
-        parts = self.parts
-        journal = Journal.open(parts.home / "paper" / f"{account.account_id}.journal")
-        host = paper_exchange(account, listings, parts.clock, journal)
-        stack.callback(host.close)
-        hosts.setdefault(account.data_source, []).append(host)
-        adapter = adapter_for(account, AdapterParts(clock=parts.clock, random=parts.random, host=host))
-        stack.push_async_callback(adapter.close)
-        await adapter.complete_login({})
-        return adapter
+            await self._open_session(spec, wanted.accounts[spec.account_id].prices_from, adapters)
 
     async def _open_market(
         self, source: str, adapter: BrokerAdapter, listings: Listings, hosts: Sequence[ExchangeHost]
@@ -246,11 +169,11 @@ class House:
             hub = TickHub([TickSource(source, adapter)], parts.clock, self._hours, recorder=recorder)
         hub.on_event(self._hear_feed)
         ears = MarketEars(
-            bars=lambda closed: self._bars(source, closed),
-            minute=lambda at_ns: self._begin_minute(source, at_ns),
-            price=self._price,
-            events=lambda events: self._tape(source, events),
-            settled=self._settled,
+            bars=partial(self._deciding.bars, source),
+            minute=partial(self._deciding.minute, source),
+            price=self._deciding.price,
+            events=partial(self._deciding.tape, source),
+            settled=self._deciding.settled,
             trouble=lambda error: self._trouble(f"market of {source}", error),
         )
         self.markets[source] = Market(hub, listings, hosts, ears)
@@ -274,15 +197,11 @@ class House:
             f"{spec.strategy.name} runs in {spec.account_id}: {len(spec.instruments)} instruments, {spec.timeframe}, "
             f"session {spec.session_id}"
         )
-        pots = len(spec.instruments) if spec.alone else 1
-        wanted, capital = (
-            Decimal(str(spec.rules.cash)) * pots,
-            self.gate.state.book(Scope.ACCOUNT, spec.account_id).capital,
-        )
-        if capital is None or wanted > capital:
+        capital = self.gate.state.book(Scope.ACCOUNT, spec.account_id).capital
+        if capital is None or spec.capital > capital:
             has = "money that could not be read" if capital is None else f"{capital:,.0f}"
             self.parts.say(
-                f"careful: sizes are for {pots} x {spec.rules.cash:,.0f} = {wanted:,.0f}, the account has {has}; see --cash"
+                f"careful: sizes are for {spec.capital:,.0f} in all, the account has {has}; see --cash"
             )
 
     def _hours(self, instrument: Instrument) -> TradingHours:
@@ -307,15 +226,12 @@ class House:
 
     async def close_sessions(self) -> None:
         """Strategies end; what they hold stays protected at the broker.  One that cannot be ended well is told."""
-        await self._tried(lambda: asyncio.wait_for(self._settled(), _LAST_WORDS_SECONDS))
-        for session in self.sessions.values():
+        await self._tried(lambda: asyncio.wait_for(self._deciding.settled(), _LAST_WORDS_SECONDS))
+        for session in list(self.sessions.values()):
             await self._tried(session.close)
         while self._tasks:
             await asyncio.wait(self._tasks)
-        await self._tried(self._tell_end)
-
-    async def _tell_end(self) -> None:
-        await self._tell_states(running=False)
+        await self._tried(self._tell_states)
 
     async def _look_often(self) -> None:
         while True:
@@ -343,7 +259,7 @@ class House:
     async def _look_each_second(self) -> None:
         while True:
             for look in (
-                self._look_at_days, self._look_at_requests, self._look_at_positions, self._check, self._tell_states,
+                self._look_at_days, self._look_at_requests, self._look_at_positions, self._look_at_accounts, self._tell_states,
             ):  # fmt: skip
                 await self._tried(look)
             for room in self.rooms.values():
@@ -366,6 +282,9 @@ class House:
             self._troubles[what] = cause
             self.parts.say(f"{what}: {cause}")
 
+    async def _look_at_accounts(self) -> None:
+        await self._readiness_watch.look()
+
     async def _look_at_positions(self) -> None:
         for room in list(self.rooms.values()):
             await self._watch.look(room)
@@ -378,7 +297,7 @@ class House:
             self.gate.state.day_rolled()
             for market in self.markets.values():
                 market.hub.renew_hours()
-        for session in self.sessions.values():
+        for session in list(self.sessions.values()):  # one may be ended while another is looked at
             await session.look()
             ends_ns = session.ends_ns
             if ends_ns is not None and now_ns > ends_ns + _OVER_NS:
@@ -416,76 +335,22 @@ class House:
             self._run_of.pop(run_id, None)
         return DeskAnswer(True, f"{name} has ended: its entries are taken back, its exits stay armed")
 
-    async def _check(self, *, force: bool = False) -> None:
-        """Readiness: at the start, before each open, each minute while an account is not ready, and when a login changed."""
-        now_ns = self.parts.clock.now_ns()
-        waiting = [each for each in self.rooms if self.readiness.why_not_ready(each) is not None]
-        opens_ns = self._coming_open(now_ns)
-        if opens_ns is not None:
-            self._opens_checked.add(opens_ns)
-            force = True
-        if not force and (not waiting or 0 <= now_ns - self._checked_ns < _RECHECK_NS):
-            return
-        self._checked_ns = now_ns
-        parts = self.parts
-        around = Surroundings(
-            database=parts.database, home=parts.home, master=parts.home / "instruments.sqlite3", kill_switch=self.switch,
-            clock=parts.clock, read_seconds=time.perf_counter, lease_name=lease_name, own_name=self.owner,
-            needed_until_ns=last_close_ns(ist_date(now_ns)),
-        )  # fmt: skip
-        report = await inspect_all(
-            [Candidate(room.account, room.adapter, self._feed_of(room)) for room in self.rooms.values()],
-            around,
-        )
-        self.readiness.heard(report)
-        self.bus.tell(report)
-        verdict = "; ".join(f"{each.account_id} {each.why_not}" for each in report.accounts)
-        if force or verdict != self._said:  # each minute of a night without a login says the same
-            self._said = verdict
-            parts.say(report.text)
-
-    def _coming_open(self, now_ns: int) -> int | None:
-        """The open that is near and before which nobody looked yet."""
-        for session in self.sessions.values():
-            begins_ns = session.begins_ns
-            if begins_ns is None or begins_ns in self._opens_checked:
-                continue
-            if begins_ns - _BEFORE_OPEN_NS <= now_ns < begins_ns:
-                return begins_ns
-        return None
-
-    def _feed_of(self, room: AccountRoom) -> FeedStatus | None:
-        market = self.markets.get(_source_of(room.account))
-        return None if market is None or not market.hub.status().instruments else market.hub.status()
-
-    async def _tell_states(self, *, running: bool = True) -> None:
+    async def _tell_states(self) -> None:
         """What `tm desk status` shows."""
-        now_ns = self.parts.wall.now_ns() if running else 0
+        now_ns = self.parts.wall.now_ns()
         await self._states.write(
-            [
-                DeskState(room.account_id, self._told_of(room), now_ns or self.parts.wall.now_ns())
-                for room in self.rooms.values()
-            ]
+            [DeskState(room.account_id, self._told_of(room), now_ns) for room in self.rooms.values()]
         )
 
     def _told_of(self, room: AccountRoom) -> dict[str, object]:
-        market = self.markets.get(_source_of(room.account))
-        feed = None if market is None else market.hub.status()
-        strategies = [
-            f"{each.strategy_id} ({each.spec.session_id})" + (" stopped" if each.stopped else "")
-            for each in self.sessions.values()
-            if each.spec.account_id == room.account_id
-        ]
-        return {
-            "stage": self.readiness.stage(room.account_id).value,
-            "session": room.adapter.session.value,
-            "broker": None if room.desk.is_reading_well else "does not answer",
-            "feed": None if feed is None else _feed_words(feed),
-            "working_orders": len(room.desk.book.working()),
-            "strategies": strategies,
-            "behind": (market.waiting or None) if market is not None else None,
-            "owner": self.owner,
-        }
+        mine = [each for each in self.sessions.values() if each.spec.account_id == room.account_id]
+        return told_of_account(
+            room,
+            self.readiness.stage(room.account_id),
+            self.markets.get(room.account.prices_from),
+            mine,
+            self.owner,
+        )
 
     async def _listen(self) -> None:
         """Trouble that a person must see, as it comes; logins that change."""
@@ -501,7 +366,7 @@ class House:
                 for room in self.rooms.values():
                     self.readiness.session_changed(room.account_id, room.adapter.session)
                     self._watch.soon(room.account_id)
-                self._checked_ns = 0
+                self._readiness_watch.soon()
 
         async def hear_streams() -> None:
             async for _ in streams:
@@ -512,102 +377,6 @@ class House:
             group.create_task(hear_calls())
             group.create_task(hear_logins())
             group.create_task(hear_streams())
-
-    # -- what markets bring
-
-    async def _bars(self, source: str, closed: Sequence[BarClosed]) -> None:
-        """Bars that ended at one instant: every strategy that wants them decides, and it is carried out."""
-        for session in self._sessions_of(source):
-            keys = {instrument.key for instrument in session.spec.instruments.values()}
-            for each in closed:
-                tape = session.tape
-                if (
-                    tape is not None
-                    and each.instrument.key in keys
-                    and each.timeframe == session.spec.timeframe
-                ):
-                    tape.deliver(each.instrument.symbol, each.bar)
-        for together, run_ids in self._who_hears(source, closed):
-            bars = [ClosedBar(each.instrument.symbol, each.timeframe, each.bar) for each in together]
-            await self._carry_out(await self._workers.decide(bars, run_ids))
-
-    def _who_hears(
-        self, source: str, closed: Sequence[BarClosed]
-    ) -> Sequence[tuple[Sequence[BarClosed], Sequence[str]]]:
-        """Bars with the runs that they are for: those that hear this market, each its own exchange's."""
-        sessions = self._sessions_of(source)
-        if len({each.instrument.symbol for each in closed}) == len({each.instrument.key for each in closed}):
-            keys = {each.instrument.symbol: each.instrument.key for each in closed}
-            if all(
-                keys.get(symbol, instrument.key) == instrument.key
-                for session in sessions
-                for symbol, instrument in session.spec.instruments.items()
-            ):
-                return [(closed, [run_id for session in sessions for run_id in session.run_ids])]
-        told = []
-        for session in sessions:
-            mine = {instrument.key for instrument in session.spec.instruments.values()}
-            told.append(([each for each in closed if each.instrument.key in mine], session.run_ids))
-        return told
-
-    def _sessions_of(self, source: str) -> Sequence[StrategySession]:
-        return [
-            session
-            for session in dict.fromkeys(self._run_of.values())
-            if session.spec.account_id in self.rooms
-            and _source_of(self.rooms[session.spec.account_id].account) == source
-        ]
-
-    async def _begin_minute(self, source: str, at_ns: int) -> None:
-        due = [
-            run_id
-            for session in self._sessions_of(source)
-            if session.is_in_hours(at_ns)
-            for run_id in session.run_ids
-            if run_id not in session.stopped
-        ]
-        if due:
-            await self._carry_out(await self._workers.clock(at_ns, due))
-
-    async def _carry_out(self, decided: Mapping[str, Sequence[Want]]) -> None:
-        by_room: dict[str, dict[str, Sequence[Want]]] = {}
-        for run_id, wants in decided.items():
-            if wants and self._run_of[run_id].spec.account_id in self.rooms:
-                by_room.setdefault(self._run_of[run_id].spec.account_id, {})[run_id] = wants
-        for account_id, mine in by_room.items():
-            await self.rooms[account_id].conductor.carry_out(mine)
-
-    def _price(
-        self,
-        instrument: Instrument,
-        last: float,
-        high: float,
-        low: float,
-        volume: float,
-        bid: float,
-        ask: float,
-        at_ns: int,
-    ) -> None:
-        self.gate.state.price(instrument.key, Decimal(str(last)), at_ns)
-        for room in self.rooms.values():
-            room.algos.on_price(instrument, last, high, low, volume, bid, ask, at_ns)
-
-    def _tape(self, source: str, events: EventBatch) -> None:
-        for session in self._sessions_of(source):
-            if session.tape is not None:
-                session.tape.feed(events)
-
-    async def _settled(self) -> None:
-        """Paper accounts wait until all is done; strategies of every account are told of their fills."""
-        while True:
-            for room in list(self.rooms.values()):
-                if room.account.broker is Broker.PAPER:
-                    await settle(room.journal, room.algos, (partial(_is_busy, room),))
-            with_news = [room for room in self.rooms.values() if room.conductor.has_news]
-            if not with_news:
-                return
-            for room in with_news:
-                await room.conductor.tell_runs()
 
     # -- what happens
 
@@ -640,7 +409,7 @@ class House:
 
     def _hear_feed(self, event: FeedEvent) -> None:
         self.bus.tell(event)
-        self.parts.say(_told_of_feed(event))
+        self.parts.say(told_of_feed(event))
 
     def _hear_runner(self, event: RunnerEvent) -> None:
         if isinstance(event, StrategyStopped):
@@ -670,37 +439,3 @@ async def open_house(parts: HouseParts, wanted: Wanted) -> AsyncIterator[House]:
             yield house
         finally:
             await house.close_sessions()
-
-
-def _source_of(account: Account) -> str:
-    return account.account_id if account.data_source == OWN else account.data_source
-
-
-def _is_busy(room: AccountRoom) -> bool:
-    return room.is_busy
-
-
-def _feed_words(feed: FeedStatus) -> str:
-    """For `tm desk status`."""
-    if feed.is_down:
-        return f"{feed.source} is down"
-    age = "no price yet" if feed.age_ns is None else f"{feed.age_ns / NANOSECONDS_PER_SECOND:.1f} s old"
-    stale = f", {feed.stale} stale" if feed.stale else ""
-    return f"{feed.source}, {feed.instruments} instruments, {age}{stale}"
-
-
-def _told_of_feed(event: FeedEvent) -> str:
-    """For the owner."""
-    match event:
-        case FeedLost(source, since_ns):
-            return f"feed of {source}: nothing is heard since {datetime_of(since_ns):%H:%M:%S}"
-        case FeedBack(source, start_ns, _):
-            return f"feed of {source}: prices come; bars since {datetime_of(start_ns):%H:%M:%S} are fetched"
-        case SourceSwitched(old, new, _):
-            return f"feed: {new} is heard instead of {old}"
-        case SourceTrouble(source, reason):
-            return f"feed of {source}: {reason}"
-        case BarsMissing(instrument, timeframe, start_ns, _, reason):
-            return f"feed: bars of {instrument.key} ({timeframe}) from {datetime_of(start_ns):%H:%M} are missing: {reason}"
-        case RecordingStopped(reason):
-            return f"feed: {reason}"

@@ -123,7 +123,7 @@ class Overseer:
     def _known(self, room: AccountRoom) -> list[str]:
         """Strategies that run in an account, or hold something there."""
         running = [
-            each.strategy_id
+            each.spec.strategy_id
             for each in self._parts.sessions.values()
             if each.spec.account_id == room.account_id
         ]
@@ -203,5 +203,5 @@ class Overseer:
         return [
             each
             for each in self._parts.sessions.values()
-            if each.spec.account_id == account_id and each.strategy_id == strategy_id
+            if each.spec.account_id == account_id and each.spec.strategy_id == strategy_id
         ]

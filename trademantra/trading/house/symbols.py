@@ -6,7 +6,7 @@ from dataclasses import replace
 from trademantra.brokers.port import BrokerAdapter
 from trademantra.core.errors import InvalidValueError, NotFoundError
 from trademantra.core.instrument import Exchange, Instrument, InstrumentKind
-from trademantra.trading.house.strategies import SessionSpec
+from trademantra.trading.house.session_spec import SessionSpec
 
 
 async def instruments_of(spec: SessionSpec, source: BrokerAdapter) -> Mapping[str, Instrument]:

@@ -1,0 +1,132 @@
+"""From what markets bring to orders: strategies are asked, what they want is placed, and they are told what became of it."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from functools import partial
+
+from trademantra.brokers.paper.market import EventBatch
+from trademantra.core.instrument import Instrument
+from trademantra.engine.live.wants import Want
+from trademantra.trading.accounts.settings import Broker
+from trademantra.trading.feeds.bar_rules import BarClosed
+from trademantra.trading.house.room import AccountRoom
+from trademantra.trading.house.strategies import StrategySession
+from trademantra.trading.risk.state import RiskState
+from trademantra.trading.runner.runs import ClosedBar
+from trademantra.trading.runner.workers import StrategyWorkers
+from trademantra.trading.session.lockstep import settle
+
+
+class Deciding:
+    """Of one desk.  `rooms` and `run_of` (the session of each run) are those of the house, as they are at the time."""
+
+    def __init__(
+        self,
+        rooms: Mapping[str, AccountRoom],
+        run_of: Mapping[str, StrategySession],
+        workers: StrategyWorkers,
+        state: RiskState,
+    ) -> None:
+        self._rooms, self._run_of, self._workers, self._state = rooms, run_of, workers, state
+
+    async def bars(self, source: str, closed: Sequence[BarClosed]) -> None:
+        """Bars that ended at one instant: every strategy that wants them decides, and it is carried out."""
+        for session in self._sessions_of(source):
+            keys = {instrument.key for instrument in session.spec.instruments.values()}
+            for each in closed:
+                tape = session.tape
+                if (
+                    tape is not None
+                    and each.instrument.key in keys
+                    and each.timeframe == session.spec.timeframe
+                ):
+                    tape.deliver(each.instrument.symbol, each.bar)
+        for together, run_ids in self._who_hears(source, closed):
+            bars = [ClosedBar(each.instrument.symbol, each.timeframe, each.bar) for each in together]
+            await self.carry_out(await self._workers.decide(bars, run_ids))
+
+    def _who_hears(
+        self, source: str, closed: Sequence[BarClosed]
+    ) -> Sequence[tuple[Sequence[BarClosed], Sequence[str]]]:
+        """Bars with the runs that they are for: those that hear this market, each its own exchange's."""
+        sessions = self._sessions_of(source)
+        if len({each.instrument.symbol for each in closed}) == len({each.instrument.key for each in closed}):
+            keys = {each.instrument.symbol: each.instrument.key for each in closed}
+            if all(
+                keys.get(symbol, instrument.key) == instrument.key
+                for session in sessions
+                for symbol, instrument in session.spec.instruments.items()
+            ):
+                return [(closed, [run_id for session in sessions for run_id in session.run_ids])]
+        told = []
+        for session in sessions:
+            mine = {instrument.key for instrument in session.spec.instruments.values()}
+            told.append(([each for each in closed if each.instrument.key in mine], session.run_ids))
+        return told
+
+    def _sessions_of(self, source: str) -> Sequence[StrategySession]:
+        return [
+            session
+            for session in dict.fromkeys(self._run_of.values())
+            if session.spec.account_id in self._rooms
+            and self._rooms[session.spec.account_id].account.prices_from == source
+        ]
+
+    async def minute(self, source: str, at_ns: int) -> None:
+        """A minute began: runs that wait for times are told."""
+        due = [
+            run_id
+            for session in self._sessions_of(source)
+            if session.is_in_hours(at_ns)
+            for run_id in session.run_ids
+            if run_id not in session.stopped
+        ]
+        if due:
+            await self.carry_out(await self._workers.clock(at_ns, due))
+
+    async def carry_out(self, decided: Mapping[str, Sequence[Want]]) -> None:
+        """Place what runs decided, each in its account."""
+        by_room: dict[str, dict[str, Sequence[Want]]] = {}
+        for run_id, wants in decided.items():
+            if wants and self._run_of[run_id].spec.account_id in self._rooms:
+                by_room.setdefault(self._run_of[run_id].spec.account_id, {})[run_id] = wants
+        for account_id, mine in by_room.items():
+            await self._rooms[account_id].conductor.carry_out(mine)
+
+    def price(
+        self,
+        instrument: Instrument,
+        last: float,
+        high: float,
+        low: float,
+        volume: float,
+        bid: float,
+        ask: float,
+        at_ns: int,
+    ) -> None:
+        """A price, for limits and for what protects."""
+        self._state.price(instrument.key, Decimal(str(last)), at_ns)
+        for room in self._rooms.values():
+            room.algos.on_price(instrument, last, high, low, volume, bid, ask, at_ns)
+
+    def tape(self, source: str, events: EventBatch) -> None:
+        """What a paper exchange was fed: sessions keep it."""
+        for session in self._sessions_of(source):
+            if session.tape is not None:
+                session.tape.feed(events)
+
+    async def settled(self) -> None:
+        """Paper accounts wait until all is done; strategies of every account are told of their fills."""
+        while True:
+            for room in list(self._rooms.values()):
+                if room.account.broker is Broker.PAPER:
+                    await settle(room.journal, room.algos, (partial(_is_busy, room),))
+            with_news = [room for room in self._rooms.values() if room.conductor.has_news]
+            if not with_news:
+                return
+            for room in with_news:
+                await room.conductor.tell_runs()
+
+
+def _is_busy(room: AccountRoom) -> bool:
+    return room.is_busy

@@ -1,0 +1,47 @@
+"""The adapters of a desk: brokers that are logged in, and paper exchanges fed by the feed of another account."""
+
+from contextlib import AsyncExitStack
+
+from trademantra.brokers.events import SessionState
+from trademantra.brokers.listings import Listings
+from trademantra.brokers.paper.host import ExchangeHost
+from trademantra.brokers.paper.journal import Journal
+from trademantra.brokers.port import BrokerAdapter
+from trademantra.core.errors import InvalidValueError
+from trademantra.trading.accounts.account import Account
+from trademantra.trading.accounts.adapters import AdapterParts, adapter_for, paper_exchange
+from trademantra.trading.house.parts import HouseParts
+from trademantra.trading.house.room import SendGuard
+
+
+def open_broker(
+    stack: AsyncExitStack, parts: HouseParts, account: Account, guard: SendGuard
+) -> BrokerAdapter:
+    """An adapter whose order calls ask the guard; `stack` closes it.
+
+    Errors: `InvalidValueError` when nobody logged in today.
+    """
+    made = AdapterParts(
+        clock=parts.clock, random=parts.random, box=parts.box, ensure_may_send=guard.ensure_may_send
+    )
+    adapter = adapter_for(account, made)
+    stack.push_async_callback(adapter.close)
+    if adapter.session is not SessionState.ACTIVE:
+        raise InvalidValueError(
+            f"account {account.account_id} is not logged in",
+            hint=f"tm account login {account.account_id}",
+        )
+    return adapter
+
+
+async def open_paper(
+    stack: AsyncExitStack, parts: HouseParts, account: Account, listings: Listings
+) -> tuple[BrokerAdapter, ExchangeHost]:
+    """The exchange of one paper account, from its journal, and its adapter; `stack` closes both."""
+    journal = Journal.open(parts.home / "paper" / f"{account.account_id}.journal")
+    host = paper_exchange(account, listings, parts.clock, journal)
+    stack.callback(host.close)
+    adapter = adapter_for(account, AdapterParts(clock=parts.clock, random=parts.random, host=host))
+    stack.push_async_callback(adapter.close)
+    await adapter.complete_login({})
+    return adapter, host

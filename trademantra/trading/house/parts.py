@@ -1,0 +1,41 @@
+"""What a desk process is given, and what it is to run."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from trademantra.core.time import Clock
+from trademantra.kit.database import Database
+from trademantra.kit.secrets import SecretsBox
+from trademantra.trading.accounts.account import Account
+from trademantra.trading.house.session_spec import SessionSpec
+from trademantra.trading.runner.settings import RunnerSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HouseParts:
+    """What a desk process is given.  `clock` is that of the markets (the wall's, or a sandbox's), `wall` the real one.
+
+    `say` hears one line for the owner at a time.  `square_off_minutes` before the broker's own square-off, intraday
+    positions that are still there are closed.
+    """
+
+    home: Path
+    database: Database
+    box: SecretsBox | None
+    clock: Clock
+    wall: Clock
+    random: Random
+    say: Callable[[str], None]
+    runner: RunnerSettings = field(default_factory=RunnerSettings)
+    record: bool = True
+    square_off_minutes: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be run: accounts by id (data sources too), and sessions."""
+
+    accounts: Mapping[str, Account]
+    sessions: Sequence[SessionSpec]

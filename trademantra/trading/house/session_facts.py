@@ -1,0 +1,51 @@
+"""What a back-test of a session needs to know, kept beside its ticks and bars."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+from trademantra.core.time import ist_date
+from trademantra.data.durable import replace_file
+from trademantra.trading.accounts.settings import PaperAccountSettings
+from trademantra.trading.house.session_history import SessionHistory
+from trademantra.trading.house.session_spec import SessionParts, SessionSpec
+from trademantra.trading.runner.spec import RunSpec
+from trademantra.trading.session.facts import RunFacts, SessionFacts
+from trademantra.trading.session.parity import STRATEGY_FILE
+from trademantra.trading.session.tape import write_charges
+
+
+def write_facts(
+    spec: SessionSpec, parts: SessionParts, runs: Collection[RunSpec], history: SessionHistory, began_ns: int
+) -> None:
+    """Write them anew, up to the present day."""
+    today = ist_date(parts.clock.now_ns())
+    settings = parts.room.account.settings
+    fills: dict[str, object] = {}
+    if isinstance(settings, PaperAccountSettings):  # how the exchange fills is the account's matter
+        liquidity = settings.exchange_settings().liquidity
+        fills = {
+            "slippage": liquidity.slippage, "participation": liquidity.participation, "limit_touch": liquidity.limit_touch,
+        }  # fmt: skip
+    facts = SessionFacts(
+        session_id=spec.session_id, account_id=spec.account_id, mode=parts.room.account.mode.value, is_replay=False,
+        timeframe=spec.timeframe, instruments=spec.instruments,
+        runs=[
+            RunFacts(
+                run_id=run.run_id, strategy=run.strategy, symbols=tuple(run.symbols), values=run.values,
+                rules=replace(run.rules, **fills),  # type: ignore[arg-type]
+                parameters_hash=run.parameters_hash,
+            )
+            for run in runs
+        ],
+        spans=history.spans(history.first_day or today, today),
+        begin_ns=began_ns - spec.timeframe.length_ns + 1,  # the bar that was forming then is the first decided on
+        lateness_ns=parts.hub.settings.bars.lateness_ns, leave_minute=spec.leave_minute, last_entry_minute=spec.last_entry_minute,
+        bars_per_year=spec.bars_per_year, costs="none" if spec.charges is None else "account", product=spec.product.value,
+        source=parts.source,
+    )  # fmt: skip
+    facts.write(parts.folder)
+    write_charges(parts.folder, spec.charges)
+    kept = parts.folder / STRATEGY_FILE
+    if spec.strategy.is_file and not kept.exists():
+        replace_file(kept, Path(spec.strategy.path).read_bytes())

@@ -1,0 +1,69 @@
+"""What a desk tells its owner, in words."""
+
+from collections.abc import Sequence
+
+from trademantra.core.time import NANOSECONDS_PER_SECOND, datetime_of
+from trademantra.trading.feeds.events import (
+    BarsMissing,
+    FeedBack,
+    FeedEvent,
+    FeedLost,
+    RecordingStopped,
+    SourceSwitched,
+    SourceTrouble,
+)
+from trademantra.trading.feeds.hub_settings import FeedStatus
+from trademantra.trading.house.market import Market
+from trademantra.trading.house.room import AccountRoom
+from trademantra.trading.house.strategies import StrategySession
+from trademantra.trading.readiness.gate import DayStage
+
+
+def told_of_account(
+    room: AccountRoom,
+    stage: DayStage,
+    market: Market | None,
+    sessions: Sequence[StrategySession],
+    owner: str,
+) -> dict[str, object]:
+    """What `tm desk status` shows of one account; `sessions` are its own, `owner` this process."""
+    feed = None if market is None else market.hub.status()
+    return {
+        "stage": stage.value,
+        "session": room.adapter.session.value,
+        "broker": None if room.desk.is_reading_well else "does not answer",
+        "feed": None if feed is None else feed_words(feed),
+        "working_orders": len(room.desk.book.working()),
+        "strategies": [
+            f"{each.spec.strategy_id} ({each.spec.session_id})" + (" stopped" if each.stopped else "")
+            for each in sessions
+        ],
+        "behind": (market.waiting or None) if market is not None else None,
+        "owner": owner,
+    }
+
+
+def feed_words(feed: FeedStatus) -> str:
+    """For `tm desk status`."""
+    if feed.is_down:
+        return f"{feed.source} is down"
+    age = "no price yet" if feed.age_ns is None else f"{feed.age_ns / NANOSECONDS_PER_SECOND:.1f} s old"
+    stale = f", {feed.stale} stale" if feed.stale else ""
+    return f"{feed.source}, {feed.instruments} instruments, {age}{stale}"
+
+
+def told_of_feed(event: FeedEvent) -> str:
+    """For the owner."""
+    match event:
+        case FeedLost(source, since_ns):
+            return f"feed of {source}: nothing is heard since {datetime_of(since_ns):%H:%M:%S}"
+        case FeedBack(source, start_ns, _):
+            return f"feed of {source}: prices come; bars since {datetime_of(start_ns):%H:%M:%S} are fetched"
+        case SourceSwitched(old, new, _):
+            return f"feed: {new} is heard instead of {old}"
+        case SourceTrouble(source, reason):
+            return f"feed of {source}: {reason}"
+        case BarsMissing(instrument, timeframe, start_ns, _, reason):
+            return f"feed: bars of {instrument.key} ({timeframe}) from {datetime_of(start_ns):%H:%M} are missing: {reason}"
+        case RecordingStopped(reason):
+            return f"feed: {reason}"
