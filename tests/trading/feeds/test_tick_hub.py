@@ -20,7 +20,14 @@ from trademantra.data.resample import bars_from_prices
 from trademantra.engine.bars import Bars
 from trademantra.trading.feeds.backfill import BackfillSettings
 from trademantra.trading.feeds.bar_rules import BarSettings, EmptyBars
-from trademantra.trading.feeds.events import BarsMissing, FeedBack, FeedLost, SourceSwitched, SourceTrouble
+from trademantra.trading.feeds.events import (
+    BarsMissing,
+    ClockBehind,
+    FeedBack,
+    FeedLost,
+    SourceSwitched,
+    SourceTrouble,
+)
 from trademantra.trading.feeds.hub_settings import HubSettings, TickSource
 from trademantra.trading.feeds.sources import SwitchSettings
 from trademantra.trading.feeds.tick_hub import TickHub
@@ -475,3 +482,27 @@ def test_settings_that_make_no_sense_are_refused():
     ):
         with pytest.raises(InvalidValueError):
             wrong()
+
+
+@runs
+async def test_a_clock_that_is_behind_the_prices_is_told_once_until_it_is_right_again():
+    desk = Desk()
+    await desk.hub.subscribe("a", [NIFTY], timeframes=[ONE_MINUTE])
+
+    async def minute(start, ahead):
+        for second in range(start, start + 60, 2):
+            desk.clock.advance_to(OPENS + second * SECOND)
+            desk.hub.hear(0, [quote(NIFTY, desk.clock.now_ns() + ahead * SECOND, 100 + second % 7)])
+            await desk.turn()
+
+    await minute(0, 3)  # beyond `ahead_ns`: no price makes a bar
+    assert desk.bars == []
+    assert [type(each) for each in desk.events] == [ClockBehind]
+    assert desk.events[0].source == "first"
+    assert desk.events[0].refused == desk.events[0].heard > 0
+    await minute(60, 1)
+    await minute(120, 1)
+    assert desk.bars
+    assert len(desk.events) == 1
+    await minute(180, 3)
+    assert [type(each) for each in desk.events] == [ClockBehind, ClockBehind]

@@ -53,10 +53,21 @@ class BarsMissing:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockBehind:
+    """`refused` of the last `heard` prices of `source` are stamped ahead of the clock of this machine: they make no bars."""
+
+    source: str
+    refused: int
+    heard: int
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingStopped:
     """No more ticks are recorded; trading goes on.  Told once."""
 
     reason: str
 
 
-FeedEvent: TypeAlias = FeedLost | FeedBack | SourceSwitched | SourceTrouble | BarsMissing | RecordingStopped
+FeedEvent: TypeAlias = (
+    FeedLost | FeedBack | SourceSwitched | SourceTrouble | BarsMissing | ClockBehind | RecordingStopped
+)

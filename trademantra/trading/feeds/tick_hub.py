@@ -25,6 +25,7 @@ from trademantra.engine.bars import Int64Array
 from trademantra.trading.feeds.backfill import BarDelivery, HistoryRequest
 from trademantra.trading.feeds.bar_builder import BarBuilder
 from trademantra.trading.feeds.bar_rules import BarClosed
+from trademantra.trading.feeds.clock_watch import ClockWatch
 from trademantra.trading.feeds.events import (
     FeedBack,
     FeedEvent,
@@ -72,6 +73,7 @@ class TickHub:
         self._sleep = sleep
         self._choice = SourceChoice(len(self._sources), self.settings.switch, self._now_ns)
         self._prices = LastPrices(self.table, tuple(source.name for source in self._sources))
+        self._clock_watch = ClockWatch(self._now_ns)
         self._delivery = BarDelivery(self.builder, self.settings.backfill, self._tell_bar, self._tell)
         self._wants: dict[int, dict[str, _Want]] = {}
         self._subscribed: dict[int, StreamMode] = {}
@@ -222,6 +224,9 @@ class TickHub:
         self._look_at_streams()
         self._delivery.take(self.builder.advance(self._now()))
         now = self._now()
+        behind = self._clock_watch.look(self.source, self.builder.counts, now)
+        if behind is not None:
+            self._tell(behind)
         for request in self._delivery.requests(now):
             self._start(self._ask_history(request))
         if self._gap_ns is not None and now - self._polled_ns >= self.settings.poll_every_ns:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from trademantra.core.time import NANOSECONDS_PER_SECOND, datetime_of
 from trademantra.trading.feeds.events import (
     BarsMissing,
+    ClockBehind,
     FeedBack,
     FeedEvent,
     FeedLost,
@@ -65,5 +66,10 @@ def told_of_feed(event: FeedEvent) -> str:
             return f"feed of {source}: {reason}"
         case BarsMissing(instrument, timeframe, start_ns, _, reason):
             return f"feed: bars of {instrument.key} ({timeframe}) from {datetime_of(start_ns):%H:%M} are missing: {reason}"
+        case ClockBehind(source, refused, heard):
+            return (
+                f"feed of {source}: {refused} of the last {heard} prices are ahead of this machine's clock and make no bars: "
+                "set the clock (timedatectl set-ntp true), then start the desk again"
+            )
         case RecordingStopped(reason):
             return f"feed: {reason}"
