@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from trademantra.brokers.paper.settings import ExchangeSettings
 from trademantra.core.bar import Timeframe
 from trademantra.core.order import Product
+from trademantra.core.time import datetime_of
 from trademantra.engine.rules import Size, TradingRules
 from trademantra.kit.clock import SystemClock
 from trademantra.kit.database import Database
@@ -176,12 +177,26 @@ class Scene:
         ]
 
     async def until(self, condition, what):
-        async with asyncio.timeout(LONGEST):
-            while not condition():
-                if self.task.done():
-                    self.task.result()
-                    raise AssertionError(f"the house ended before {what}: {self.said[-3:]}")
-                await asyncio.sleep(0.02)
+        deadline = asyncio.get_running_loop().time() + LONGEST
+        while not condition():
+            if self.task.done():
+                self.task.result()
+                raise AssertionError(f"the house ended before {what}: {self.said[-3:]}")
+            if asyncio.get_running_loop().time() > deadline:
+                raise AssertionError(f"waited in vain for: {what}\n{self._state()}")
+            await asyncio.sleep(0.02)
+
+    def _state(self):
+        """For whoever must find out why."""
+        house = self.house
+        lines = [f"clock {datetime_of(house.parts.clock.now_ns())}", *self.said]
+        lines += [f"{name}: {m.hub.status()} {m.hub.builder.counts}" for name, m in house.markets.items()]
+        for name in house.rooms:
+            lines += [
+                f"{name}: {order.instrument.symbol} {order.side} {order.order_type} {order.status}"
+                for order in self.orders(name)
+            ]
+        return "\n".join(lines)
 
     async def agrees(self, name):
         """The book, and the broker, hold the same; fills that are on their way are waited for."""
