@@ -57,13 +57,16 @@ def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
+    debug: Annotated[  # `main` takes it out of any place on the line; here it is only told of
+        bool, typer.Option("--debug", help="With any command: the traceback of an error.")
+    ] = False,
 ) -> None:
-    """Options of every command: --debug shows the traceback of an error."""
+    """What every command knows."""
 
 
 for area in (
-    main_job, backtest, sweep, optimise, walkforward, montecarlo, check, library, data, sample, delete, instruments, sessions,
-    charges, sandbox, account, desk, paper, live, parity,
+    main_job, backtest, sweep, optimise, walkforward, montecarlo, check, library, paper, live, parity, account, desk, sandbox,
+    data, sample, delete, instruments, sessions, charges,
 ):  # fmt: skip
     area.register(app)
 

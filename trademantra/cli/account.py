@@ -57,7 +57,7 @@ def register(app: typer.Typer) -> None:
 
     account_checks.register(account_app)
     if all(group.typer_instance is not account_app for group in app.registered_groups):
-        app.add_typer(account_app, rich_help_panel="Trading")
+        app.add_typer(account_app, rich_help_panel="Trade")
 
 
 @account_app.command("add", epilog=_ADD)

@@ -22,7 +22,7 @@ _EPILOG = (
 
 def register(app: typer.Typer) -> None:
     """Add `charges` to the commands."""
-    app.command(rich_help_panel="Market facts", epilog=_EPILOG)(charges)
+    app.command(rich_help_panel="Data and facts", epilog=_EPILOG)(charges)
 
 
 def charges(

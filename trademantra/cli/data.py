@@ -37,7 +37,7 @@ _IMPORT_EXAMPLES = (
 def register(app: typer.Typer) -> None:
     """Add `tm data` with its commands to `app`; calling it again adds nothing twice."""
     if all(group.typer_instance is not data_app for group in app.registered_groups):
-        app.add_typer(data_app, rich_help_panel="Market data")
+        app.add_typer(data_app, rich_help_panel="Data and facts")
 
 
 @data_app.command("import", epilog=_IMPORT_EXAMPLES)

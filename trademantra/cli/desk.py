@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
     desk_requests.register(desk_app)
     desk_run.register(desk_app)
     if all(group.typer_instance is not desk_app for group in app.registered_groups):
-        app.add_typer(desk_app, rich_help_panel="Trading")
+        app.add_typer(desk_app, rich_help_panel="Trade")
 
 
 @desk_app.command(

@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
     )(find)
     group.command(epilog="Example: tm instruments chain NIFTY --expiry 2026-08-25")(chain)
     group.command("list", epilog="Example: tm instruments list")(list_)
-    app.add_typer(group, name="instruments", rich_help_panel="Data")
+    app.add_typer(group, name="instruments", rich_help_panel="Data and facts")
 
 
 def import_(

@@ -39,7 +39,7 @@ class _Fills(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add `tm sandbox` to `app`."""
-    app.add_typer(sandbox_app, name="sandbox")
+    app.add_typer(sandbox_app, name="sandbox", rich_help_panel="Trade")
 
 
 @sandbox_app.callback()

@@ -18,7 +18,7 @@ from trademantra.core.time import IST, datetime_of, parse_date, parse_instant
 if TYPE_CHECKING:
     from trademantra.markets.sessions import Overrides, PhaseWindow, Session
 
-_PANEL = "Markets"
+_PANEL = "Data and facts"
 _Word = TypeVar("_Word", bound=StrEnum)
 _ExchangeOption = Annotated[
     str, typer.Option("--exchange", "-e", help="NSE, BSE, MCX, NYSE, FOREX, BINANCE …")
