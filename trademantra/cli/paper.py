@@ -204,9 +204,14 @@ def _play(plan: "ReplayPlan", speed: float) -> "ReplayOutcome":
     plan.folder.mkdir(parents=True, exist_ok=True)
     if plan.strategy.is_file:
         shutil.copyfile(plan.strategy.path, plan.folder / STRATEGY_FILE)
-    with counted(f"{plan.strategy.name} on paper") as progress:
-        session = ReplaySession(plan, SystemClock(), progress=progress, pace=_pace(speed))
-        outcome = asyncio.run(session.run())
+    try:
+        with counted(f"{plan.strategy.name} on paper") as progress:
+            session = ReplaySession(plan, SystemClock(), progress=progress, pace=_pace(speed))
+            outcome = asyncio.run(session.run())
+    except KeyboardInterrupt:
+        shutil.rmtree(plan.folder, ignore_errors=True)
+        typer.echo("interrupted: nothing of this replay is kept; the same command plays it again", err=True)
+        raise
     write_trades(plan.folder, outcome.trades)
     return outcome
 
