@@ -266,9 +266,9 @@ class House:
                 room.risk.keep()
             await asyncio.sleep(1.0)
 
-    async def _tried(self, look: Callable[[], Awaitable[None]]) -> None:
+    async def _tried(self, look: Callable[[], Awaitable[None]], what: str = "") -> None:
         """What fails is told, once until it fails otherwise; it is tried again when its time comes."""
-        what = getattr(look, "__name__", "a part of the desk").strip("_").replace("_", " ")
+        what = what or getattr(look, "__name__", "a part of the desk").strip("_").replace("_", " ")
         try:
             await look()
         except (TradeMantraError, SQLAlchemyError, OSError) as error:
@@ -298,13 +298,16 @@ class House:
             for market in self.markets.values():
                 market.hub.renew_hours()
         for session in list(self.sessions.values()):  # one may be ended while another is looked at
-            await session.look()
-            ends_ns = session.ends_ns
-            if ends_ns is not None and now_ns > ends_ns + _OVER_NS:
-                key = f"{session.spec.session_id} {today}"
-                if key not in self._ended:
-                    self._ended.add(key)
-                    await session.end_of_day()
+            await self._tried(partial(self._look_at_session, session), f"session {session.spec.session_id}")
+
+    async def _look_at_session(self, session: StrategySession) -> None:
+        await session.look()
+        now_ns, ends_ns = self.parts.clock.now_ns(), session.ends_ns
+        if ends_ns is not None and now_ns > ends_ns + _OVER_NS:
+            key = f"{session.spec.session_id} {ist_date(now_ns)}"
+            if key not in self._ended:
+                self._ended.add(key)
+                await session.end_of_day()
 
     async def _look_at_requests(self) -> None:
         for request in await self._requests.take(list(self.rooms), self.parts.wall.now_ns()):
