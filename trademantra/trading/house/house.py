@@ -306,8 +306,8 @@ class House:
         if ends_ns is not None and now_ns > ends_ns + _OVER_NS:
             key = f"{session.spec.session_id} {ist_date(now_ns)}"
             if key not in self._ended:
-                self._ended.add(key)
                 await session.end_of_day()
+                self._ended.add(key)
 
     async def _look_at_requests(self) -> None:
         for request in await self._requests.take(list(self.rooms), self.parts.wall.now_ns()):
