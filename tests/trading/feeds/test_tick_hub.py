@@ -506,3 +506,17 @@ async def test_a_clock_that_is_behind_the_prices_is_told_once_until_it_is_right_
     assert len(desk.events) == 1
     await minute(180, 3)
     assert [type(each) for each in desk.events] == [ClockBehind, ClockBehind]
+
+
+@runs
+async def test_a_connection_that_is_being_made_is_told_as_such():
+    desk = Desk()
+    desk.brokers[0].stream = StreamState.CONNECTING
+    await desk.hub.subscribe("a", [NIFTY], timeframes=[ONE_MINUTE])
+    await desk.at(-59)
+    assert [(type(each), each.is_start) for each in desk.events] == [(FeedLost, True)]
+    desk.brokers[0].stream = StreamState.CONNECTED
+    await desk.at(0, 100)
+    desk.brokers[0].stream = StreamState.CONNECTING
+    await desk.at(1)
+    assert [each.is_start for each in desk.events if isinstance(each, FeedLost)] == [True, False]

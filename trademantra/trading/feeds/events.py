@@ -9,10 +9,14 @@ from trademantra.core.instrument import Instrument
 
 @dataclass(frozen=True, slots=True)
 class FeedLost:
-    """The source that is heard went silent or away; nothing was heard since `since_ns`.  Told once."""
+    """The source that is heard went silent or away; nothing was heard since `since_ns`.  Told once.
+
+    `is_start`: nothing was ever heard, the connection is being made.
+    """
 
     source: str
     since_ns: int
+    is_start: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -322,7 +322,7 @@ class TickHub:
             self._gap_ns = last
             self.builder.mark_gap(last, None)
             self._delivery.gap_began(last)
-            self._tell(FeedLost(self._sources[old].name, last))
+            self._tell(FeedLost(self._sources[old].name, last, is_start=self._heard_ns is None))
         if new != old:
             self._tell(SourceSwitched(self._sources[old].name, self._sources[new].name, now))
 

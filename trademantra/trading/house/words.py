@@ -56,6 +56,8 @@ def feed_words(feed: FeedStatus) -> str:
 def told_of_feed(event: FeedEvent) -> str:
     """For the owner."""
     match event:
+        case FeedLost(source, is_start=True):
+            return f"feed of {source}: waiting for its first prices"
         case FeedLost(source, since_ns):
             return f"feed of {source}: nothing is heard since {datetime_of(since_ns):%H:%M:%S}"
         case FeedBack(source, start_ns, _):
