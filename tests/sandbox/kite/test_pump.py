@@ -100,3 +100,16 @@ def test_an_advance_feeds_all_that_lies_between_and_never_goes_back() -> None:
             pump.set_pace(speed=-1)
 
     pumped(1.0, [1.0, 2.0, 3.0], test)
+
+
+def test_the_time_is_told_between_the_steps_of_the_clock_too() -> None:
+    async def test(pump: Pump, clock: ManualClock, wall: Wall, seen: list[int]) -> None:
+        before = clock.now_ns()
+        wall.seconds += 0.04  # at 60 times real time 2.4 s, and the clock was not moved yet
+        assert clock.now_ns() == before
+        assert pump.time_ns == pytest.approx(before + 2.4 * SECOND, abs=10)
+        pump.set_pace(paused=True)
+        wall.seconds += 1
+        assert pump.time_ns == clock.now_ns()
+
+    pumped(60.0, [1.0, 2.0], test)

@@ -124,7 +124,8 @@ def _until(call: Call, fields: Fields) -> int | None:
 
 
 def _clock(call: Call) -> Json:
-    pump, now_ns = call.desk.pump, call.desk.clock.now_ns()
+    pump = call.desk.pump
+    now_ns = pump.time_ns
     upcoming = pump.source.next_ns()
     return {
         "now": datetime_of(now_ns).isoformat(),

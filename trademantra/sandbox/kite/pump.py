@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -82,6 +83,11 @@ class Pump:
         return self._paused
 
     @property
+    def time_ns(self) -> int:
+        """The time of the exchange for whoever follows it: its clock moves in steps, and the time between them too."""
+        return self._clock.now_ns() if self._paused or self._speed == FASTEST else self._due_ns()
+
+    @property
     def source(self) -> PriceSource:
         return self._source
 
@@ -112,10 +118,9 @@ class Pump:
                 await self._move(self._due_ns())
                 pause = self._pause()
             self._changed.clear()
-            try:
-                await asyncio.wait_for(self._changed.wait(), pause)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):  # wait_for of Python 3.11 loses a cancel that comes with the change
+                    await self._changed.wait()
 
     def _due_ns(self) -> int:
         """Where the clock should be now."""
