@@ -21,6 +21,7 @@ from trademantra.engine.records import ACCOUNT, RecordArray
 from trademantra.engine.rule_checks import needs_a_stop
 from trademantra.engine.rules import TradingRules
 from trademantra.engine.strategy import SignalStrategy
+from trademantra.engine.ticks import ToldRun
 from trademantra.engine.timeline import Timeline
 
 Strategy: TypeAlias = SignalStrategy | AllocationStrategy | type[EventStrategy]
@@ -36,6 +37,7 @@ class BacktestInput:
     `laid` holds them laid already, where something else than time says what lies in which bar; see `finer.check_laid`.
     Bars that start before `begin_ns` warm up: the strategy sees them, and nothing is let in at their closes.
     `bars_per_year` scales volatility sizes; 0: counted from the bars and `sessions_per_year`.
+    `told`: what a live run of a strategy that hears ticks was told; None: the close of each finer bar is a tick.
     """
 
     bars: Mapping[str, Bars]
@@ -49,6 +51,7 @@ class BacktestInput:
     laid: Mapping[str, Finer] = field(default_factory=dict)
     begin_ns: int = 0
     bars_per_year: float = 0.0
+    told: ToldRun | None = None
 
     def __post_init__(self) -> None:
         for name, low, high, hint in (
@@ -81,8 +84,10 @@ class BacktestInput:
                     total.update(np.ascontiguousarray(array).tobytes())
         for symbol in sorted(self.laid):
             total.update(f"laid {symbol}".encode())
-            for array in (self.laid[symbol].matrix, self.laid[symbol].inside):
+            for array in (self.laid[symbol].matrix, self.laid[symbol].inside, self.laid[symbol].order):
                 total.update(np.ascontiguousarray(array).tobytes())
+        if self.told is not None:
+            total.update(f"told {self.told}".encode())
         return total.hexdigest()
 
 
@@ -199,7 +204,7 @@ def _event(
         (len(line) / len(line.ends) for line in given.timelines.values() if len(line)), default=1.0
     )
     a_year = given.bars_per_year or given.sessions_per_year * a_session
-    outcome = run_events(made, given.bars, _begun(given), rules, given.charges, a_year, finer)
+    outcome = run_events(made, given.bars, _begun(given), rules, given.charges, a_year, finer, given.told)
     timeline = _common(given, outcome.ts)
     result = _result(
         strategy.name, given, made.values, rules, outcome.ts, timeline.ends, outcome.curve, outcome.trades,

@@ -19,6 +19,7 @@ from trademantra.engine.pool import Member, Pool
 from trademantra.engine.records import EntryKind, LevelKind, Reason, Signal
 from trademantra.engine.rule_checks import needs_a_stop
 from trademantra.engine.rules import TradingRules
+from trademantra.engine.ticks import Tick
 
 _snapped = uncompiled(snapped)
 
@@ -41,6 +42,28 @@ class BarView:
     volume: float
     minute: int
     session: int
+
+
+class TickView:
+    """The price that `on_tick` is about.  One object is reused for every tick: copy what you want to keep.
+
+    `ts` nanoseconds UTC, `price` the last one, `bid` and `ask` the best of the other side, `volume` units traded today
+    so far; NaN where it is not known.
+    """
+
+    __slots__ = ("ask", "bid", "price", "symbol", "ts", "volume")
+
+    symbol: str
+    ts: int
+    price: float
+    bid: float
+    ask: float
+    volume: float
+
+    def show(self, tick: Tick) -> None:
+        """Be about `tick` from now on."""
+        self.symbol, self.ts, self.price = tick.symbol, tick.ts, tick.price
+        self.bid, self.ask, self.volume = tick.bid, tick.ask, tick.volume
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +120,22 @@ class EventStrategy:
     def on_time(self, context: "Context", minute: int) -> None:
         """At a minute of `times`; orders fill at the open of the bar that starts then."""
 
+    def on_tick(self, context: "Context", tick: TickView) -> None:
+        """At a price inside a bar that is not over; orders meet the prices that follow it.
+
+        In a back-test the close of each finer bar is a tick at its end, or that of each bar where none are finer.
+        """
+
     def on_bar(self, context: "Context", bar: BarView) -> None:
         """At the close of a bar; orders fill at the next open."""
 
     def on_fill(self, context: "Context", fill: FillEvent) -> None:
         """After each execution."""
+
+
+def hears_ticks(strategy: type[EventStrategy]) -> bool:
+    """Whether it overrides `on_tick`: others are told of none, and cost what they did without."""
+    return strategy.on_tick is not EventStrategy.on_tick
 
 
 class Context:

@@ -1,7 +1,7 @@
 """Finer bars: what happened inside each bar of a run, so that the order of its prices is known and not assumed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,11 +16,15 @@ _NOISE = 1e-9  # of a price: two sources round alike, and adjusted prices carry 
 class Finer:
     """`matrix` (5, f) finer bars in time order; those of bar i are [inside[i], inside[i + 1]), `inside` (n + 1,).
 
-    Both are empty where a bar's own open, high, low and close are all that is known.
+    Both are empty where a bar's own open, high, low and close are all that is known.  `order` (f,) tells which of two
+    instruments' finer bars came first: where time tells it, when they start; `ends` (f,) when they are over, empty
+    where that is not known.  Only strategies that hear ticks need these.
     """
 
     matrix: Float64Array
     inside: Int64Array
+    order: Int64Array = field(default_factory=lambda: np.empty(0, np.int64))
+    ends: Int64Array = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 NO_FINER = Finer(np.empty((5, 0)), np.empty(0, np.int64))
@@ -59,7 +63,18 @@ def lay_inside(symbol: str, bars: Bars, finer: Bars) -> Finer:
             found.append((i, f"its finer bars {inner} {theirs[i]:g}, it {outer} {own[i]:g}"))
     if found:
         _refuse(symbol, bars, *min(found))
-    return Finer(matrix_of(finer), inside)
+    return Finer(matrix_of(finer), inside, finer.ts, finer.ts + length_of(finer))
+
+
+def length_of(bars: Bars) -> int:
+    """How long each bar is, in nanoseconds: the shortest step between two of them; 0 for ticks, bars of one price.
+
+    >>> length_of(Bars.of([0, 5, 10, 20], [1] * 4, [2] * 4, [1] * 4, [1] * 4, [0] * 4))
+    5
+    """
+    if len(bars) < 2 or bool((bars.high == bars.low).all()):
+        return 0
+    return int(np.diff(bars.ts).min())
 
 
 def lay_all(bars: Mapping[str, Bars], finer: Mapping[str, Bars]) -> dict[str, Finer]:

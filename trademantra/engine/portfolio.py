@@ -16,6 +16,7 @@ from trademantra.engine.history import History
 from trademantra.engine.indicators.declare import matrix_of
 from trademantra.engine.indicators.risk import RETURN_DEVIATION
 from trademantra.engine.indicators.volatility import ATR
+from trademantra.engine.live.booking import close_at
 from trademantra.engine.pool import PLENTY, Member, Pool
 from trademantra.engine.records import (
     ACCOUNT,
@@ -29,7 +30,7 @@ from trademantra.engine.records import (
     records,
 )
 from trademantra.engine.rules import TradingRules
-from trademantra.engine.step import pass_bar, settle_at_close, step
+from trademantra.engine.step import BY_SQUARE_OFF, drop_entry, pass_bar, settle_at_close, step, want_out
 from trademantra.engine.timeline import Timeline
 from trademantra.engine.walk import next_event
 from trademantra.markets.charges.numeric import CHARGE_RULE
@@ -41,6 +42,10 @@ _UNKNOWN: Float64Array = np.empty(0)
 BOOK = (
     records(ACCOUNT), INDEX, records(RULES), records(CHARGE_RULE), VECTOR, records(FILL), records(TRADE), MATRIX,
     MATRIX, INTEGERS, CODES, INDEX, INDEX, INDEX,
+)  # fmt: skip
+_INSIDE = (
+    records(ACCOUNT), INDEX, records(RULES), records(CHARGE_RULE), VECTOR, records(FILL), records(TRADE), MATRIX,
+    INDEX, INDEX, INDEX, INDEX, types.boolean,
 )  # fmt: skip
 
 
@@ -84,6 +89,49 @@ def step_at(
     for at in range(begin, end):
         step(accounts[j], rules[0], charges, levies, fills, trades, source[:, at], -inf, inf, i, day,
              square_off and at == begin, at == end - 1)  # fmt: skip
+    return int(accounts[j].fills)
+
+
+@compiled(types.int64(*_INSIDE))
+def step_inside(
+    accounts: RecordArray,
+    j: int,
+    rules: RecordArray,
+    charges: RecordArray,
+    levies: Float64Array,
+    fills: RecordArray,
+    trades: RecordArray,
+    prices: Float64Array,
+    first: int,
+    stop: int,
+    i: int,
+    day: int,
+    square_off: bool,
+) -> int:
+    """Step account j through columns [first, stop) of `prices`, inside bar i, which does not close with them.
+
+    `square_off` begins the bar in which intraday positions leave.  The number of fills so far.
+    """
+    if square_off:
+        drop_entry(accounts[j])
+        if accounts[j].quantity != 0.0:
+            want_out(accounts[j], rules[0], BY_SQUARE_OFF)
+    for at in range(first, stop):
+        step(
+            accounts[j],
+            rules[0],
+            charges,
+            levies,
+            fills,
+            trades,
+            prices[:, at],
+            -inf,
+            inf,
+            i,
+            day,
+            False,
+            False,
+        )
     return int(accounts[j].fills)
 
 
@@ -264,34 +312,67 @@ class Portfolio(Pool):
 
     def move(self, book: Book, i: int, how: Mover) -> RecordArray:
         """Step or settle one instrument at bar i; the fills that this made."""
-        record = book.record
-        before = 0.0
-        shares = self.only is None and not self._as_live
-        if shares:
-            book.last = float(book.matrix[0 if how is step_at else 3, i])
-            unit = self.rules.multiplier
-            others = [
-                abs(float(other.record["quantity"])) * unit * other.last
-                for other in self.books
-                if other is not book and other.record["quantity"] != 0.0
-            ]
-            before = self.equity - float(record["quantity"]) * unit * book.last
-            record["cash"] = before
-            slots = self.rules.slots
-            full = slots > 0 and len(others) >= slots  # every slot is taken: whatever fills now is refused
-            record["reserved"] = inf if full else sum(others) * self.rules.margin
+        before = self._lend(book, float(book.matrix[0 if how is step_at else 3, i]))
         book.make_room(i)
         made = how(
             self.accounts, book.j, self.record, self.charges, self.levies, book.fills, book.trades, book.matrix,
             book.finer.matrix, book.finer.inside, book.marks, i, book.days[i], book.seen,
         )  # fmt: skip
         book.seen = i + 1
-        if shares:
-            self.pool += float(record["cash"]) - before
+        fresh = self._take_back(book, made, before)
+        book.due = due_from(self.accounts, book.j, self.record, book.matrix, book.marks, i + 1, book.fine)
+        return fresh
+
+    def begin_bar(self, book: Book, i: int) -> None:
+        """For a run that is stepped inside its bars: what leaves and lapses as bar i begins."""
+        if book.marks[i] & SQUARE_OFF:
+            self._inside(book, i, 0, 0, square_off=True)
+
+    def meet(self, book: Book, i: int, at: int) -> RecordArray:
+        """Step one instrument through one finer bar (column `at`) of bar i, or through all of bar i where it has none."""
+        prices, at = (book.finer.matrix, at) if book.fine else (book.matrix, i)
+        before = self._lend(book, float(prices[0, at]))
+        book.hold_room(4)
+        return self._take_back(book, self._inside(book, i, at, at + 1), before)
+
+    def close_bar(self, book: Book, i: int) -> None:
+        """Bar i is over: what that means for orders and positions, as live."""
+        book.seen = i + 1
+        close_at(self.accounts, book.j, self.record, i, float(book.matrix[3, i]))
+
+    def _inside(self, book: Book, i: int, first: int, stop: int, *, square_off: bool = False) -> int:
+        prices = book.finer.matrix if book.fine else book.matrix
+        return step_inside(
+            self.accounts, book.j, self.record, self.charges, self.levies, book.fills, book.trades, prices, first,
+            stop, i, book.days[i], square_off,
+        )  # fmt: skip
+
+    def _lend(self, book: Book, price: float) -> float:
+        """Several that share cash: give the member what the whole has, less its own position; how much that is."""
+        if self.only is not None or self._as_live:
+            return 0.0
+        record, unit = book.record, self.rules.multiplier
+        book.last = price
+        others = [
+            abs(float(other.record["quantity"])) * unit * other.last
+            for other in self.books
+            if other is not book and other.record["quantity"] != 0.0
+        ]
+        before = self.equity - float(record["quantity"]) * unit * book.last
+        record["cash"] = before
+        slots = self.rules.slots
+        full = slots > 0 and len(others) >= slots  # every slot is taken: whatever fills now is refused
+        record["reserved"] = inf if full else sum(others) * self.rules.margin
+        return before
+
+    def _take_back(self, book: Book, made: int, lent: float) -> RecordArray:
+        """What the member's step changed is that of the whole; its fills up to `made` that nobody was told of."""
+        record = book.record
+        if self.only is None and not self._as_live:
+            self.pool += float(record["cash"]) - lent
             record["cash"] = PLENTY
         fresh = book.fills[book.told : made].copy()
         if self._as_live:
             self.pay(book, fresh)
         book.told = made
-        book.due = due_from(self.accounts, book.j, self.record, book.matrix, book.marks, i + 1, book.fine)
         return fresh

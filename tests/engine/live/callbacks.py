@@ -2,7 +2,7 @@
 
 from math import sqrt
 
-from trademantra.engine.events import BarView, Context, EventStrategy, FillEvent
+from trademantra.engine.events import BarView, Context, EventStrategy, FillEvent, TickView
 from trademantra.engine.parameters import Parameter
 from trademantra.engine.rules import TradingRules
 
@@ -73,3 +73,45 @@ class Rotator(EventStrategy):
         self.heard.append(
             ("fill", fill.symbol, fill.side, fill.quantity, fill.price, fill.costs, fill.reason)
         )
+
+
+class TickRotator(Rotator):
+    """As `Rotator`, and inside the bars: markets, limits, triggers, exits and cancels on single prices."""
+
+    name = "tick_rotator"
+
+    def on_start(self, context: Context) -> None:
+        super().on_start(context)
+        self.before: dict[str, float] = {}
+
+    def on_tick(self, context: Context, tick: TickView) -> None:
+        symbol, price, held = tick.symbol, tick.price, context.position(tick.symbol)
+        change = price / self.before.get(symbol, price) - 1.0
+        self.before[symbol] = price
+        self.heard.append(
+            (
+                "tick",
+                symbol,
+                tick.ts,
+                price,
+                repr(tick.bid),
+                repr(tick.ask),
+                tick.volume,
+                held,
+                context.equity,
+            )
+        )
+        self.turn += 1
+        own = 3.0 + self.turn % 5 if self.values["own"] > 0.0 else None
+        if change > 0.0012 and held <= 0.0:
+            if self.turn % 3 == 0:
+                context.buy(symbol, quantity=own, limit=price * 0.9991, stop=price * 0.995)
+            else:
+                context.buy(symbol, quantity=own, stop=price * 0.9964, target=price * 1.0041)
+        elif change < -0.0012 and held >= 0.0:
+            if self.turn % 2:
+                context.sell(symbol, quantity=own, trigger=price * 0.9994)
+            else:
+                context.exit(symbol)
+        elif self.turn % 17 == 0:
+            context.cancel(symbol)

@@ -8,17 +8,20 @@ rests when a price comes.  Neither knows the engine's step; they share with it t
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import groupby
 from math import ceil, floor, isnan, nan
 
 from trademantra.core.bar import Bar
 from trademantra.core.time import NANOSECONDS_PER_MINUTE
 from trademantra.engine.bars import Bars
 from trademantra.engine.compile import uncompiled
+from trademantra.engine.finer import length_of
 from trademantra.engine.live.run import LiveRun
 from trademantra.engine.live.wants import Drop, Enter, Leave, LiveFill, LiveSession, Protection, Want
 from trademantra.engine.matching import slipped
 from trademantra.engine.records import EntryKind, LevelKind, Reason
 from trademantra.engine.rules import Level, TradingRules
+from trademantra.engine.ticks import Tick, ToldTicks
 from trademantra.engine.timeline import Timeline
 
 
@@ -67,6 +70,7 @@ class Trader:
     log: list[Callable[[LiveRun], object]] = field(default_factory=list)  # every call, to be replayed
     desks: dict[str, Desk] = field(default_factory=dict)
     wanted: list[Want] = field(default_factory=list)
+    told: list[ToldTicks] = field(default_factory=list)
 
     def call(self, made: Callable[[LiveRun], list[Want]]) -> None:
         self.log.append(made)
@@ -228,6 +232,11 @@ class Days:
     timeframe_ns: int
 
     @property
+    def step_ns(self) -> int:
+        """How long each price inside a bar lasts: nothing, for ticks."""
+        return length_of(next(iter(self.prices.values())))
+
+    @property
     def begin_ns(self) -> int:
         return self.sessions[0].open_ns
 
@@ -243,9 +252,19 @@ class Days:
         return past, lines
 
 
-def replay(run: LiveRun, days: Days, rules: TradingRules, auction: bool = True) -> Trader:
-    """Bars close, the clock is told, then the prices of the next bar come; symbols in their order."""
+def replay(
+    run: LiveRun,
+    days: Days,
+    rules: TradingRules,
+    auction: bool = True,
+    told: Callable[[int], bool] = lambda number: True,
+) -> Trader:
+    """Bars close, the clock is told, then the prices of the next bar come; symbols in their order.
+
+    A run that hears ticks is told of the moments whose number `told` lets through: the last price of each instrument.
+    """
     trader = Trader(run, rules)
+    moments, traded = 0, dict.fromkeys(days.bars, 0.0)
     past, lines = days.before()
     trader.log.append(lambda one: one.warm_up(past, lines))
     run.warm_up(past, lines)
@@ -257,7 +276,7 @@ def replay(run: LiveRun, days: Days, rules: TradingRules, auction: bool = True) 
             if auction and session.open_ns in at
         }
         trader.call(lambda one, s=session, o=opens: one.on_session(s, o))  # type: ignore[misc]
-        now = session.open_ns
+        now, traded = session.open_ns, dict.fromkeys(days.bars, 0.0)
         while True:
             closed = [
                 (symbol, bar_of(days.bars[symbol], at[now - days.timeframe_ns]))
@@ -275,8 +294,18 @@ def replay(run: LiveRun, days: Days, rules: TradingRules, auction: bool = True) 
                 for k in range(*prices_within(prices, now, now + days.timeframe_ns))
                 for price in (price_of(prices, k),)
             ]
-            for _, _, symbol, price in sorted(coming, key=lambda each: each[:2]):
-                trader.price(symbol, price)
+            coming.sort(key=lambda each: each[:2])
+            for at_ns, together in groupby(coming, key=lambda each: each[0]):
+                newest = {}
+                for _, _, symbol, price in together:
+                    trader.price(symbol, price)
+                    traded[symbol] += price.volume
+                    newest[symbol] = Tick(symbol, at_ns + days.step_ns, price.close, nan, nan, traded[symbol])
+                moments += 1
+                if run.hears_ticks and told(moments):
+                    ticks = tuple(newest.values())
+                    trader.told.append(ToldTicks(at_ns + 1, now, ticks))
+                    trader.call(lambda one, t=ticks: one.on_ticks(t))  # type: ignore[misc]
             now += days.timeframe_ns
     return trader
 

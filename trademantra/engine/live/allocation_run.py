@@ -39,6 +39,7 @@ from trademantra.engine.panel import (
 )
 from trademantra.engine.records import ACCOUNT, FILL, RULES, TRADE, EntryKind, Reason, RecordArray, records
 from trademantra.engine.rules import Level, TradingRules
+from trademantra.engine.ticks import Tick
 from trademantra.engine.timeline import Timeline
 from trademantra.engine.weights import orders_of, worth_of
 from trademantra.markets.charges.numeric import CHARGE_RULE
@@ -130,6 +131,8 @@ def _settle_at(
 class AllocationRun:
     """See `run.LiveRun`.  Instruments are kept in the order of their names, as in a panel."""
 
+    hears_ticks = False
+
     def __init__(
         self,
         strategy: AllocationStrategy,
@@ -198,6 +201,11 @@ class AllocationRun:
                     )
             asked = self._rebalance(hours.session.day)
         return self._wants() if asked else []
+
+    def on_ticks(self, ticks: Sequence[Tick]) -> list[Want]:
+        """It decides on bars."""
+        del ticks
+        return []
 
     def on_fill(self, fill: LiveFill) -> list[Want]:
         check_fill(fill)

@@ -1,6 +1,7 @@
 """An event strategy, live: the same callbacks and the same context as in a back-test, over bars that come one by one."""
 
 from collections.abc import Mapping, Sequence
+from math import nan
 
 import numpy as np
 
@@ -9,11 +10,12 @@ from trademantra.core.errors import InvalidValueError
 from trademantra.core.time import NANOSECONDS_PER_MINUTE
 from trademantra.engine.bars import Bars
 from trademantra.engine.blame import blamed
-from trademantra.engine.events import BarView, Context, EventStrategy, event_of
+from trademantra.engine.events import BarView, Context, EventStrategy, TickView, event_of, hears_ticks
 from trademantra.engine.live.books import LiveBook, LivePool
 from trademantra.engine.live.wants import LiveFill, LiveSession, LiveTrade, Want
 from trademantra.engine.records import RecordArray
 from trademantra.engine.rules import TradingRules
+from trademantra.engine.ticks import Tick
 from trademantra.engine.timeline import Timeline
 
 
@@ -34,6 +36,8 @@ class EventRun:
         self._pool = LivePool(symbols, timeframe_ns, rules, charges, bars_per_year)
         self._context = Context(self._pool)
         self._view = BarView()
+        self._tick = TickView()
+        self.hears_ticks = hears_ticks(type(strategy))
         self._times = sorted(strategy.times)
         self._waiting: list[int] = []
         self._started = False
@@ -46,7 +50,7 @@ class EventRun:
             one.check()
             if len(timelines[symbol]) != len(one):
                 raise InvalidValueError(f"{symbol}: its timeline does not belong to its bars")
-        day = -1
+        day, volumes = -1, dict.fromkeys(bars, 0.0)
         for start_ns in np.unique(
             np.concatenate([np.empty(0, np.int64), *(one.ts for one in bars.values())])
         ).tolist():
@@ -58,10 +62,14 @@ class EventRun:
             book, i = group[0]
             line = timelines[book.symbol]
             if int(line.day[i]) != day:
-                day = int(line.day[i])
+                day, volumes = int(line.day[i]), dict.fromkeys(bars, 0.0)
                 self._pool.auction = {b.symbol: float(bars[b.symbol].open[k]) for b, k in group}
                 self._before_session()
             self._before_bar(int(line.minute[i]))
+            if self.hears_ticks:
+                for book, i in group:
+                    volumes[book.symbol] += float(bars[book.symbol].volume[i])
+                self._call_on_tick([self._close(bars[book.symbol], book, i, volumes) for book, i in group])
             for book, i in group:
                 line, one = timelines[book.symbol], bars[book.symbol]
                 book.series.append(_bar(one, i), int(line.session[i]), int(line.minute[i]), int(line.day[i]))
@@ -99,6 +107,11 @@ class EventRun:
         for book in books:
             pool.square_off(book, int(book.series.ts[book.i]) + self._timeframe_ns)
         return pool.wants()
+
+    def on_ticks(self, ticks: Sequence[Tick]) -> list[Want]:
+        if self.hears_ticks:
+            self._call_on_tick(ticks)
+        return self._pool.wants()
 
     def on_fill(self, fill: LiveFill) -> list[Want]:
         for made in self._pool.book_fill(fill):
@@ -144,6 +157,22 @@ class EventRun:
             with blamed(self._strategy.name):
                 self._strategy.on_time(self._context, self._waiting.pop(0))
         self._pool.before_bar = False
+
+    def _call_on_tick(self, ticks: Sequence[Tick]) -> None:
+        """All that were told at one moment; what may enter is what may at the open of the bar that is forming."""
+        for tick in ticks:
+            self._pool.book_of(tick.symbol).last = tick.price
+        self._pool.before_bar = True
+        for tick in ticks:
+            self._tick.show(tick)
+            with blamed(self._strategy.name):
+                self._strategy.on_tick(self._context, self._tick)
+        self._pool.before_bar = False
+
+    def _close(self, bars: Bars, book: LiveBook, i: int, volumes: Mapping[str, float]) -> Tick:
+        """Of a bar of the past the close is what is known of its ticks."""
+        ends_ns = int(bars.ts[i]) + self._timeframe_ns
+        return Tick(book.symbol, ends_ns, float(bars.close[i]), nan, nan, volumes[book.symbol])
 
     def _call_on_bar(self, books: Sequence[LiveBook]) -> None:
         view = self._view

@@ -23,6 +23,7 @@ from trademantra.engine.records import RecordArray
 from trademantra.engine.rule_checks import check_rules
 from trademantra.engine.rules import TradingRules
 from trademantra.engine.strategy import SignalStrategy
+from trademantra.engine.ticks import Tick
 from trademantra.engine.timeline import Timeline
 
 
@@ -33,6 +34,9 @@ class _Model(Protocol):
     def on_session(self, session: LiveSession, auction: Mapping[str, float]) -> list[Want]: ...
     def on_clock(self, now_ns: int) -> list[Want]: ...
     def on_bars(self, closed: Sequence[tuple[str, Bar]]) -> list[Want]: ...
+    def on_ticks(self, ticks: Sequence[Tick]) -> list[Want]: ...
+    @property
+    def hears_ticks(self) -> bool: ...
     def on_fill(self, fill: LiveFill) -> list[Want]: ...
     def on_entry_gone(self, symbol: str, text: str) -> list[Want]: ...
     def position(self, symbol: str) -> float: ...
@@ -47,7 +51,7 @@ class LiveRun:
     """One strategy, its instruments, one pot of cash.
 
     Call `warm_up` once, `on_session` before each day's first bar, then for every instant `on_bars` with the bars that
-    closed at it and after that `on_clock`; `on_fill` for each execution when it is heard.  Every answer lists what
+    closed at it and after that `on_clock`; `on_ticks` between bars; `on_fill` for each execution when it is heard.  Every answer lists what
     has changed: what leaves comes before what is dropped, and that before what enters.  Protective orders are the
     caller's: it places those of `Enter.protection` after the first fill and tells of their fills.
 
@@ -104,6 +108,15 @@ class LiveRun:
     def on_bars(self, closed: Sequence[tuple[str, Bar]]) -> list[Want]:
         """All bars that closed at one instant."""
         return self._model.on_bars(closed)
+
+    @property
+    def hears_ticks(self) -> bool:
+        """Whether the strategy overrides `on_tick`; others need not be told of ticks."""
+        return self._model.hears_ticks
+
+    def on_ticks(self, ticks: Sequence[Tick]) -> list[Want]:
+        """The newest pictures of instruments, at most one each, of one moment inside the bars that are forming."""
+        return self._model.on_ticks(ticks)
 
     def on_fill(self, fill: LiveFill) -> list[Want]:
         """An execution.  What was dropped and filled all the same is booked, and left again."""

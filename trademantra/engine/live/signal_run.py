@@ -13,11 +13,14 @@ from trademantra.engine.live.wants import LiveFill, LiveSession, LiveTrade, Want
 from trademantra.engine.records import RecordArray
 from trademantra.engine.rules import TradingRules
 from trademantra.engine.strategy import SignalStrategy
+from trademantra.engine.ticks import Tick
 from trademantra.engine.timeline import Timeline
 
 
 class SignalRun:
     """See `run.LiveRun`."""
+
+    hears_ticks = False
 
     def __init__(
         self,
@@ -58,6 +61,11 @@ class SignalRun:
         for symbol, bar in closed:
             self._one(symbol, bar)
         return self._pool.wants()
+
+    def on_ticks(self, ticks: Sequence[Tick]) -> list[Want]:
+        """It decides on bars."""
+        del ticks
+        return []
 
     def on_fill(self, fill: LiveFill) -> list[Want]:
         self._pool.book_fill(fill)

@@ -23,7 +23,7 @@ class _When(IntEnum):
     BEFORE_NEXT = (
         0  # on_start, on_session, on_time: the next bar's open may be known (pre-open), no more of it
     )
-    WITHIN_NEXT = 1  # on_fill: the next bar is being traded
+    WITHIN_NEXT = 1  # on_fill, on_tick: the next bar is being traded
     AT_CLOSE = 2  # on_bar
 
 
@@ -33,6 +33,7 @@ _HOOKS = {
     "on_time": _When.BEFORE_NEXT,
     "on_bar": _When.AT_CLOSE,
     "on_fill": _When.WITHIN_NEXT,
+    "on_tick": _When.WITHIN_NEXT,
 }
 
 
