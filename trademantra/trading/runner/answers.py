@@ -21,8 +21,15 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Ready:
+    """A strategy is loaded; `hears_ticks`: it is to be told of single prices too."""
+
+    hears_ticks: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
-    """A load, a warm-up or an unload is done."""
+    """A warm-up or an unload is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ class LiveState:
     trades: tuple[LiveTrade, ...]
 
 
-Outcome = Failure | Done | Replayed | Wanted | LiveState
+Outcome = Failure | Ready | Done | Replayed | Wanted | LiveState
 
 
 def plain_state(live: LiveRun) -> dict[str, object]:
@@ -86,6 +93,8 @@ def _outcome(plain: object, symbols: Collection[str]) -> Outcome:
             return Failure(
                 text(of["message"], "message"), text(of["hint"], "hint"), text(of["trace"], "trace")
             )
+        case [("ready", {"hears_ticks": bool() as hears, **more})] if not more:
+            return Ready(hears)
         case [("done", True)]:
             return Done()
         case [("digest", digest)]:

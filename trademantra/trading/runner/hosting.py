@@ -22,6 +22,7 @@ from trademantra.trading.runner.run_log import (
     FillTold,
     LogEntry,
     SessionBegan,
+    TicksTold,
     entry_of,
 )
 from trademantra.trading.runner.spec import StrategySource
@@ -49,6 +50,8 @@ class _Hosted:
         match entry:
             case BarsClosed(bars):
                 return live.on_bars(bars)
+            case TicksTold(_, ticks):
+                return live.on_ticks(ticks)
             case ClockTold(now_ns):
                 return live.on_clock(now_ns)
             case FillTold(fill):
@@ -126,7 +129,7 @@ class Host:
         self._runs[number] = hosted
         for stream in given.streams:
             self._of_stream.setdefault(stream, []).append(hosted)
-        return {"done": True}
+        return {"ready": {"hears_ticks": live.hears_ticks}}
 
     def _warm_up(self, number: int, plain: object, raw: bytes) -> dict[str, object]:
         warm_up = warm_up_of(plain, raw)

@@ -6,6 +6,7 @@ An entry is one call of the model.  `to_line` and `from_line` are its form on di
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan, nan
 from typing import TypeAlias
 
 from trademantra.core.bar import Bar
@@ -13,8 +14,9 @@ from trademantra.core.errors import InvalidValueError
 from trademantra.engine.bars import Bars
 from trademantra.engine.live.wants import LiveFill, LiveSession
 from trademantra.engine.records import Reason
+from trademantra.engine.ticks import Tick
 from trademantra.engine.timeline import Timeline
-from trademantra.trading.runner.plain import number, or_null, positive, row, text, whole
+from trademantra.trading.runner.plain import number, or_null, positive, positive_or_none, row, text, whole
 from trademantra.trading.runner.wire import ProtocolError, body_of
 
 
@@ -61,6 +63,17 @@ class BarsClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class TicksTold:
+    """The newest pictures of some instruments at one moment, at most one each.
+
+    `fed`: how many prices of the session its exchange had been fed before, so that a back-test tells them there.
+    """
+
+    fed: int
+    ticks: tuple[Tick, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FillTold:
     fill: LiveFill
 
@@ -73,7 +86,7 @@ class EntryGone:
     text: str
 
 
-LogEntry: TypeAlias = SessionBegan | ClockTold | BarsClosed | FillTold | EntryGone
+LogEntry: TypeAlias = SessionBegan | ClockTold | BarsClosed | TicksTold | FillTold | EntryGone
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +106,8 @@ def plain_entry(entry: LogEntry) -> list[object]:
                 "bars",
                 [[symbol, b.start_ns, b.open, b.high, b.low, b.close, b.volume] for symbol, b in bars],
             ]
+        case TicksTold(fed, ticks):
+            return ["ticks", fed, [_plain_tick(tick) for tick in ticks]]
         case ClockTold(now_ns):
             return ["clock", now_ns]
         case FillTold(fill):
@@ -110,6 +125,8 @@ def entry_of(plain: object) -> LogEntry:
     match values:
         case ["bars", bars]:
             return BarsClosed(tuple(_bar(each) for each in row(bars, "bars")))
+        case ["ticks", fed, ticks]:
+            return TicksTold(whole(fed, "fed", 0), tuple(_tick(each) for each in row(ticks, "ticks")))
         case ["clock", now_ns]:
             return ClockTold(whole(now_ns, "now_ns"))
         case ["fill", symbol, side, quantity, price, reason, at_ns]:
@@ -155,6 +172,30 @@ def _bar(plain: object) -> tuple[str, Bar]:
         )
     except InvalidValueError as error:
         raise ProtocolError(error.message) from error
+
+
+def _plain_tick(tick: Tick) -> list[object]:
+    numbers = (tick.price, tick.bid, tick.ask, tick.volume)
+    return [tick.symbol, tick.ts, *(_short(each) for each in numbers)]
+
+
+def _short(value: float) -> float | int | None:
+    """A number as JSON holds it in fewest characters: there may be hundreds of thousands a day."""
+    if isnan(value):
+        return None
+    return int(value) if value.is_integer() else value
+
+
+def _tick(plain: object) -> Tick:
+    symbol, ts, price, bid, ask, volume = row(plain, "a tick", 6)
+    return Tick(
+        text(symbol, "symbol"),
+        whole(ts, "ts"),
+        positive(price, "price"),
+        positive_or_none(bid, "bid"),
+        positive_or_none(ask, "ask"),
+        nan if volume is None else number(volume, "volume"),
+    )
 
 
 def _hours(plain: object) -> LiveSession:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 from trademantra.core.bar import Bar, Timeframe
 from trademantra.trading.runner.confine import Confinement
@@ -11,7 +12,7 @@ from trademantra.trading.runner.decisions import Decisions
 from trademantra.trading.runner.events import StrategyStopped
 from trademantra.trading.runner.process import WorkerProcess
 from trademantra.trading.runner.requests import bars_of
-from trademantra.trading.runner.run_log import BarsClosed, LogEntry, WarmUp
+from trademantra.trading.runner.run_log import BarsClosed, LogEntry, TicksTold, WarmUp, from_line, to_line
 from trademantra.trading.runner.spec import RunSpec, StrategySource
 
 
@@ -45,18 +46,29 @@ class RunStatus:
     stopped: StrategyStopped | None
 
 
+Kept: TypeAlias = LogEntry | bytes | str
+"""An input of a run as the desk keeps it."""
+
+
+def kept(told: LogEntry | bytes) -> Kept:
+    return to_line(told) if isinstance(told, TicksTold) else told
+
+
 @dataclass(slots=True, eq=False)
 class Run:
-    """`inputs` holds entries and, for bars, the blocks that its worker was sent, shared with the worker's other runs."""
+    """`inputs` holds entries; for bars the blocks that its worker was sent, shared with the worker's other runs; for ticks,
+    of which there are many, their lines of the log.
+    """
 
     number: int
     spec: RunSpec
     streams: tuple[int, ...]
     warm_up: WarmUp
-    inputs: list[LogEntry | bytes]
+    inputs: list[Kept]
     decisions: Decisions | None
     state: RunState = RunState.STARTING
     stopped: StrategyStopped | None = None
+    hears_ticks: bool = False
 
     @property
     def lives(self) -> bool:
@@ -65,7 +77,9 @@ class Run:
     def entries(self, since: int) -> list[LogEntry]:
         return [self._entry(each) for each in self.inputs[since:]]
 
-    def _entry(self, told: LogEntry | bytes) -> LogEntry:
+    def _entry(self, told: Kept) -> LogEntry:
+        if isinstance(told, str):
+            return from_line(told)
         if not isinstance(told, bytes):
             return told
         symbols = dict(zip(self.streams, self.spec.symbols, strict=True))

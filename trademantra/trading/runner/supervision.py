@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from trademantra.engine.live.wants import Want
-from trademantra.trading.runner.answers import Done, Failure, LiveState, Outcome, Replayed, Wanted
+from trademantra.trading.runner.answers import Failure, LiveState, Outcome, Ready, Replayed, Wanted
 from trademantra.trading.runner.decisions import Decisions
 from trademantra.trading.runner.events import (
     RunnerEvent,
@@ -20,8 +20,9 @@ from trademantra.trading.runner.folders import WorkerFolders
 from trademantra.trading.runner.process import FailureKind, Request, WorkerFailedError, WorkerProcess
 from trademantra.trading.runner.requests import plain_load, plain_warm_up
 from trademantra.trading.runner.run_log import LogEntry, plain_entry
-from trademantra.trading.runner.runs import Batch, Run, RunState, Worker
+from trademantra.trading.runner.runs import Batch, Kept, Run, RunState, Worker, kept
 from trademantra.trading.runner.settings import RunnerSettings
+from trademantra.trading.runner.wire import body_of
 
 T = TypeVar("T")
 
@@ -57,7 +58,7 @@ class Supervisor:
             wants: dict[Run, list[Want]] = {}
             for run, entry in living:
                 outcome = outcomes.get(run.number, Wanted([]))
-                run.inputs.append(entry)
+                run.inputs.append(kept(entry))
                 if isinstance(outcome, Wanted):
                     assert run.decisions is not None
                     run.decisions.add(outcome.wants)
@@ -186,7 +187,8 @@ class Supervisor:
     async def _load(self, worker: Worker, process: WorkerProcess, run: Run) -> None:
         body, raw = plain_load(run.spec, run.streams)
         outcome = await self._one(process, run, "load", self._settings.loading_seconds, {"spec": body}, raw)
-        if isinstance(outcome, Done):
+        if isinstance(outcome, Ready):
+            run.hears_ticks = outcome.hears_ticks
             arrays, raw = plain_warm_up(run.warm_up)
             seconds = self._settings.loading_seconds
             outcome = await self._one(process, run, "warm_up", seconds, {"arrays": arrays}, raw)
@@ -205,8 +207,8 @@ class Supervisor:
         if run.state is RunState.STARTING:
             run.state = RunState.RUNNING
 
-    async def _replay(self, process: WorkerProcess, run: Run, inputs: Sequence[LogEntry | bytes]) -> Outcome:
-        entries = [len(each) if isinstance(each, bytes) else plain_entry(each) for each in inputs]
+    async def _replay(self, process: WorkerProcess, run: Run, inputs: Sequence[Kept]) -> Outcome:
+        entries = [_plain_input(each) for each in inputs]
         raw = b"".join(each for each in inputs if isinstance(each, bytes))
         return await self._one(
             process, run, "replay", self._settings.loading_seconds, {"entries": entries}, raw
@@ -267,6 +269,12 @@ class Supervisor:
                 """To be alive is enough."""
 
             await self._insist(worker, nothing)
+
+
+def _plain_input(told: Kept) -> object:
+    if isinstance(told, bytes):
+        return len(told)
+    return body_of(told.encode()) if isinstance(told, str) else plain_entry(told)
 
 
 def _stopped(run: Run, why: Failure) -> StrategyStopped:

@@ -23,9 +23,10 @@ from trademantra.trading.runner.run_log import (
     LogEntry,
     RunLog,
     SessionBegan,
+    TicksTold,
     WarmUp,
 )
-from trademantra.trading.runner.runs import Batch, ClosedBar, Run, RunState, RunStatus, Worker
+from trademantra.trading.runner.runs import Batch, ClosedBar, Kept, Run, RunState, RunStatus, Worker, kept
 from trademantra.trading.runner.settings import RunnerSettings
 from trademantra.trading.runner.spec import RunSpec
 from trademantra.trading.runner.supervision import Supervisor
@@ -77,7 +78,7 @@ class StrategyWorkers:
         Errors: as `start`.
         """
         known = Decisions(log.decisions) if log.decisions else None
-        return await self._start(spec, log.warm_up, list(log.entries), known)
+        return await self._start(spec, log.warm_up, [kept(entry) for entry in log.entries], known)
 
     async def stop(self, run_id: str) -> None:
         """It decides no more.  A run that has stopped stays so."""
@@ -137,6 +138,22 @@ class StrategyWorkers:
         ids = [name for name, run in self._runs.items() if run.lives] if run_ids is None else run_ids
         return await self._tell_each(dict.fromkeys(ids, ClockTold(now_ns)))
 
+    def hears_ticks(self, run_id: str) -> bool:
+        """Whether the run's strategy overrides `on_tick`, and it has not stopped."""
+        run = self._find(run_id)
+        return run.hears_ticks and run.lives
+
+    async def tick(self, run_id: str, told: TicksTold) -> list[Want]:
+        """Tell a run of the newest prices of its instruments.  One that hears no ticks, or has stopped, wants nothing.
+
+        Errors: `InvalidValueError` for another instrument.
+        """
+        for each in told.ticks:
+            self._own_symbol(run_id, each.symbol)
+        if not told.ticks or not self.hears_ticks(run_id):
+            return []
+        return (await self._tell_each({run_id: told})).get(run_id, [])
+
     async def fill(self, run_id: str, fill: LiveFill) -> list[Want]:
         """Tell a run of its execution.  A run that has stopped wants nothing.
 
@@ -176,7 +193,7 @@ class StrategyWorkers:
         self,
         spec: RunSpec,
         warm_up: WarmUp,
-        inputs: list[LogEntry | bytes],
+        inputs: list[Kept],
         decisions: Decisions | None,
     ) -> RunStatus:
         old = self._runs.get(spec.run_id)
