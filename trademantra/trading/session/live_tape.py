@@ -19,7 +19,7 @@ from trademantra.core.errors import BadInputError
 from trademantra.core.time import NANOSECONDS_PER_SECOND
 from trademantra.data.durable import replace_file
 from trademantra.engine.bars import Bars, Int64Array
-from trademantra.trading.session.tape import bars_in, read_frame, save
+from trademantra.trading.session.tape import bars_in, numbers_in, read_frame, save
 
 _HEARD = "heard.json"
 _EVENTS, _BARS = "events", "bars"
@@ -105,6 +105,11 @@ class LiveTape:
         for row in part.token_row.tolist():
             self._fed[self._symbols[row]] += 1
 
+    @property
+    def fed(self) -> int:
+        """How many prices the exchange was fed since the session began."""
+        return sum(self._fed.values())
+
     def deliver(self, symbol: str, bar: Bar) -> None:
         """A bar that is decided on now; one that is known already is left out."""
         if symbol in self._fed and bar.start_ns > self._last_ns.get(symbol, 0):
@@ -180,10 +185,18 @@ def is_live(folder: Path) -> bool:
 
 def read_ticks(folder: Path) -> dict[str, Bars]:
     """Ticks by symbol, in the order in which they were fed, as bars of one price; several may have one time."""
-    found = pl.concat(
+    return bars_in(_all_ticks(folder).with_columns(open="close", high="close", low="close"))
+
+
+def read_tick_order(folder: Path) -> dict[str, Int64Array]:
+    """For the ticks of `read_ticks` their numbers among all of the session."""
+    return numbers_in(_all_ticks(folder))
+
+
+def _all_ticks(folder: Path) -> pl.DataFrame:
+    return pl.concat(
         [pl.DataFrame(schema=_TICKS), *(read_frame(file, _TICKS) for file in _chunks(folder, _EVENTS))]
     )
-    return bars_in(found.with_columns(open="close", high="close", low="close"))
 
 
 def read_delivered(folder: Path) -> dict[str, Delivered]:

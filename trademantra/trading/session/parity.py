@@ -4,7 +4,8 @@ The back-test reads the session's prices from its tape, makes its own bars of th
 session's own events.  Nothing of the desk takes part: not its bar builder, its gate, its orders or its exchange.
 
 A session on the prices of now decided on a bar some time after its end, on the ticks that had come by then: its back-test
-takes the bars as they were delivered and decides where the session did.  Trades that were open while the desk was away
+takes the bars as they were delivered and decides where the session did.  A strategy that hears ticks is told those that it
+was told, as its log has them, each between the prices where it was.  Trades that were open while the desk was away
 cannot be compared: nobody knows which prices they would have met.
 """
 
@@ -20,7 +21,8 @@ from trademantra.core.time import datetime_of
 from trademantra.data.resample import SessionSpan
 from trademantra.engine.backtest import BacktestInput, BacktestResult, Strategy, backtest
 from trademantra.engine.bars import Bars
-from trademantra.engine.finer import Finer
+from trademantra.engine.events import hears_ticks
+from trademantra.engine.finer import Finer, lay_inside
 from trademantra.engine.indicators.declare import matrix_of
 from trademantra.engine.live.wants import LiveTrade
 from trademantra.engine.records import Reason
@@ -34,10 +36,18 @@ from trademantra.trading.session.live_tape import (
     is_live,
     read_delivered,
     read_heard,
+    read_tick_order,
     read_ticks,
 )
 from trademantra.trading.session.plan import whole_days
-from trademantra.trading.session.tape import bars_of, read_charges, read_events, read_warm_up
+from trademantra.trading.session.tape import (
+    bars_of,
+    read_charges,
+    read_event_order,
+    read_events,
+    read_warm_up,
+)
+from trademantra.trading.session.told import order_of, read_told
 from trademantra.trading.session.trades import read_trades
 
 _LAST_BITS = 1e-12
@@ -165,7 +175,7 @@ class _Tape:
     bars, late_bars = 0, 0
 
     def __init__(self, folder: Path, facts: SessionFacts) -> None:
-        self._facts = facts
+        self._folder, self._facts = folder, facts
         self._warm_up, self._events = read_warm_up(folder), read_events(folder)
         self._days: Sequence[SessionSpan] = whole_days(facts.spans)
         self.charges = read_charges(folder)
@@ -182,6 +192,16 @@ class _Tape:
             made.timelines[symbol] = _timeline(made.bars[symbol], self._facts, self._days)
         return made
 
+    def in_order(self, prices: _Prices) -> None:
+        """Lay the events by the order in which the session had them, for strategies that heard ticks between them."""
+        order = read_event_order(self._folder)
+        for symbol, finer in prices.finer.items():
+            laid = lay_inside(symbol, prices.bars[symbol], finer)
+            mine = order[symbol]
+            before = np.arange(len(mine) - len(finer), 0, dtype=np.int64)  # the warm-up
+            prices.laid[symbol] = Finer(laid.matrix, laid.inside, order_of(np.concatenate((before, mine))))
+        prices.finer.clear()
+
 
 class _LiveTape:
     """As `_Tape`, of a session on the prices of now."""
@@ -191,6 +211,7 @@ class _LiveTape:
         self._warm_up, self._ticks, self._delivered = (
             read_warm_up(folder), read_ticks(folder), read_delivered(folder)
         )  # fmt: skip
+        self._order = read_tick_order(folder)
         self._days: Sequence[SessionSpan] = whole_days(facts.spans)
         self.charges = read_charges(folder)
         self.bars = self.late_bars = 0
@@ -202,6 +223,7 @@ class _LiveTape:
             earlier = self._warm_up.get(symbol, nothing)
             told = self._delivered.get(symbol, Delivered(nothing, np.empty(0, np.int64)))
             ticks = self._ticks.get(symbol, nothing)
+            order = self._order.get(symbol, np.empty(0, np.int64))
             traded = self._in_hours(ticks)
             kept = Bars(*(getattr(ticks, name)[traded] for name in Bars.__slots__))
             before = np.concatenate(([0], np.cumsum(traded)))[told.fed]  # of those that could trade
@@ -217,9 +239,12 @@ class _LiveTape:
             ).astype(np.int64)
             self._count(told.bars, kept)
             made.bars[symbol] = bars
-            made.laid[symbol] = Finer(matrix_of(kept), inside)
+            made.laid[symbol] = Finer(matrix_of(kept), inside, order_of(order[traded]))
             made.timelines[symbol] = _timeline(bars, self._facts, self._days)
         return made
+
+    def in_order(self, prices: _Prices) -> None:
+        """The ticks are laid so."""
 
     def _in_hours(self, ticks: Bars) -> np.ndarray:
         """Whether the exchange traded on each tick: what came before the open or after the close moved no order."""
@@ -262,6 +287,10 @@ def _backtest(folder: Path, facts: SessionFacts, run: RunFacts, tape: _Tape | _L
     prices = tape.of(run.symbols)
     if not prices.bars:
         raise BadInputError(folder, f"holds no prices of {', '.join(run.symbols)}")
+    strategy, told = _strategy(folder, run.strategy), None
+    if isinstance(strategy, type) and hears_ticks(strategy):
+        told = read_told(folder, run.run_id, facts.begin_ns)
+        tape.in_order(prices)
     given = BacktestInput(
         prices.bars,
         prices.timelines,
@@ -270,8 +299,9 @@ def _backtest(folder: Path, facts: SessionFacts, run: RunFacts, tape: _Tape | _L
         laid=prices.laid,
         begin_ns=facts.begin_ns,
         bars_per_year=facts.bars_per_year,
+        told=told,
     )
-    return backtest(_strategy(folder, run.strategy), given, run.values, run.rules)
+    return backtest(strategy, given, run.values, run.rules)
 
 
 def _strategy(folder: Path, source: StrategySource) -> Strategy:

@@ -55,7 +55,7 @@ from trademantra.trading.risk.kill import KillSwitch
 from trademantra.trading.risk.road import RiskRoad
 from trademantra.trading.risk.state import RiskState
 from trademantra.trading.runner.events import RunnerEvent, StrategyStopped
-from trademantra.trading.runner.run_log import SessionBegan, WarmUp
+from trademantra.trading.runner.run_log import SessionBegan, TicksTold, WarmUp
 from trademantra.trading.runner.runs import ClosedBar
 from trademantra.trading.runner.settings import RunnerSettings
 from trademantra.trading.runner.spec import RunSpec
@@ -65,7 +65,9 @@ from trademantra.trading.session.facts import RunFacts, SessionFacts
 from trademantra.trading.session.lockstep import settle
 from trademantra.trading.session.plan import ReplayPlan
 from trademantra.trading.session.replay_steps import Step, events_of, rows_in, steps_of
+from trademantra.trading.session.replay_ticks import ReplayTicks, of_symbols
 from trademantra.trading.session.tape import write_charges, write_events, write_warm_up
+from trademantra.trading.session.told import write_log
 
 ACCOUNT = "paper"
 _LEASE_NS = 3_650 * NANOSECONDS_PER_DAY
@@ -133,6 +135,8 @@ class ReplaySession:
         self._day: SessionSpan | None = None
         self._breaches: list[BreachRequest] = []
         self._symbols: dict[str, Sequence[str]] = {}
+        self._hearing: dict[str, Sequence[str]] = {}  # of these the runs that hear ticks
+        self._ticks: ReplayTicks | None = None
 
     async def run(self) -> ReplayOutcome:
         """Play all days.  Errors: `RunRefusedError` of a strategy that cannot start, and what the parts raise."""
@@ -272,6 +276,8 @@ class ReplaySession:
             bars = {symbol: plan.warm_up[symbol] for symbol in run.symbols if symbol in plan.warm_up}
             warm_up = WarmUp(bars, {symbol: timelines[symbol] for symbol in bars})
             await self._workers.start(spec, warm_up)
+            if self._workers.hears_ticks(run.run_id):
+                self._hearing[run.run_id] = run.symbols
             instruments = {symbol: plan.instruments[symbol] for symbol in run.symbols}
             self._conductor.add(
                 Carried(
@@ -323,6 +329,8 @@ class ReplaySession:
 
     async def _play(self) -> None:
         days = list(self.plan.days)
+        if self._hearing:
+            self._ticks = ReplayTicks(self.plan.play, self.plan.bar.length_ns)
         total = len(np.unique(self._events.at_ns))
         for number, step in enumerate(steps_of(self._events, self._rows), 1):
             while len(days) > 1 and step.at_ns >= days[1].open_ns:
@@ -341,6 +349,8 @@ class ReplaySession:
         open_ns = day.open_ns
         await self._advance(max(open_ns, self.timer.now_ns()))  # before it no exchange takes an order
         self.state.day_rolled()
+        if self._ticks is not None:
+            self._ticks.begin_day()
         session = LiveSession(
             day=(open_ns + IST_OFFSET_NS) // NANOSECONDS_PER_DAY,
             open_ns=open_ns,
@@ -384,7 +394,20 @@ class ReplaySession:
             self.state.price(instrument.key, Decimal(str(last)), step.at_ns)
             self._algos.on_price(instrument, last, high, low, volume, nan, nan, step.at_ns)
         await self._settle()
+        if self._ticks is not None:
+            await self._tell_ticks(self._ticks.fed(step))
         await self._obey_limits()
+
+    async def _tell_ticks(self, told: TicksTold) -> None:
+        """To the runs that hear them; what they want is placed before the next price."""
+        mine = {run_id: of_symbols(told, symbols) for run_id, symbols in self._hearing.items()}
+        hearing = [(run_id, each) for run_id, each in mine.items() if each.ticks]
+        if not hearing:
+            return
+        wants = await asyncio.gather(*(self._workers.tick(run_id, each) for run_id, each in hearing))
+        decided = {run_id: each for (run_id, _), each in zip(hearing, wants, strict=True)}
+        await self._conductor.carry_out(decided)
+        await self._settle()
 
     async def _obey_limits(self) -> None:
         """What breaches ask for: a pause takes entries back, closing leaves at the next price.  The gate refuses what follows."""
@@ -436,6 +459,8 @@ class ReplaySession:
         last = self.plan.days[-1]
         await self._advance(max(last.close_ns, self.timer.now_ns()), is_over=True)
         outcome = self.outcome
+        for run_id in self._hearing:
+            write_log(self.plan.folder, run_id, self._workers.log(run_id).entries)
         for run_id, symbols in self._symbols.items():
             if any(run_id == each.run_id for each in outcome.stopped):
                 outcome.positions[run_id] = self._held(symbols)

@@ -58,6 +58,11 @@ def read_events(folder: Path) -> dict[str, Bars]:
     return {symbol: _apart(one) for symbol, one in _read(folder / EVENTS).items()}
 
 
+def read_event_order(folder: Path) -> dict[str, Int64Array]:
+    """For the events of `read_events` their numbers among all of the session.  Errors: as `read_warm_up`."""
+    return numbers_in(read_frame(folder / EVENTS, _SCHEMA))
+
+
 def write_charges(folder: Path, charges: RecordArray | None) -> None:
     """Numeric charge rules, or none."""
     if charges is not None:
@@ -145,6 +150,15 @@ def bars_in(frame: pl.DataFrame) -> dict[str, Bars]:
         columns = [one[name].to_numpy().astype(np.float64) for name in _VALUES]
         made[str(symbol)] = Bars(np.ascontiguousarray(one["ts"].to_numpy()), *columns)
     return made
+
+
+def numbers_in(frame: pl.DataFrame) -> dict[str, Int64Array]:
+    """The places of the rows of each symbol among all rows."""
+    numbered = frame.with_row_index("number")
+    return {
+        str(symbol): one["number"].to_numpy().astype(np.int64)
+        for (symbol,), one in numbered.group_by("symbol", maintain_order=True)
+    }
 
 
 def _read(file: Path) -> dict[str, Bars]:
