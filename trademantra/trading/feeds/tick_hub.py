@@ -25,6 +25,7 @@ from trademantra.engine.bars import Int64Array
 from trademantra.trading.feeds.backfill import BarDelivery, HistoryRequest
 from trademantra.trading.feeds.bar_builder import BarBuilder
 from trademantra.trading.feeds.bar_rules import BarClosed
+from trademantra.trading.feeds.best_prices import BestPrices
 from trademantra.trading.feeds.clock_watch import ClockWatch
 from trademantra.trading.feeds.events import (
     FeedBack,
@@ -66,6 +67,7 @@ class TickHub:
         self.settings = settings or HubSettings()
         self.table = InstrumentTable() if recorder is None else recorder.table
         self.builder = BarBuilder(self.table, self.settings.bars)
+        self.best = BestPrices(self.table)
         self._sources = tuple(sources)
         self._clock, self._now_ns = clock, clock.now_ns()
         self._hours_of = hours_of
@@ -253,6 +255,7 @@ class TickHub:
             self._choice.stream(source, now, is_up=up)
         if source != self._choice.active:
             return
+        self.best.note(quotes)
         with_depth = self._recorder is not None and self._recorder.with_depth
         self.take(batch_of(quotes, self.table, now, with_depth=with_depth))
 

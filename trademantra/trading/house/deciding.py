@@ -1,24 +1,32 @@
 """From what markets bring to orders: strategies are asked, what they want is placed, and they are told what became of it."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 
 from trademantra.brokers.paper.market import EventBatch
 from trademantra.core.instrument import Instrument
 from trademantra.engine.live.wants import Want
+from trademantra.engine.ticks import Tick
 from trademantra.trading.accounts.settings import Broker
 from trademantra.trading.feeds.bar_rules import BarClosed
+from trademantra.trading.feeds.ticks import TickBatch
+from trademantra.trading.house.pictures import Pictures
 from trademantra.trading.house.room import AccountRoom
 from trademantra.trading.house.strategies import StrategySession
 from trademantra.trading.risk.state import RiskState
+from trademantra.trading.runner.run_log import TicksTold
 from trademantra.trading.runner.runs import ClosedBar
 from trademantra.trading.runner.workers import StrategyWorkers
 from trademantra.trading.session.lockstep import settle
 
 
 class Deciding:
-    """Of one desk.  `rooms` and `run_of` (the session of each run) are those of the house, as they are at the time."""
+    """Of one desk.  `rooms` and `run_of` (the session of each run) are those of the house, as they are at the time.
+
+    `seconds` is a real clock that never goes back.
+    """
 
     def __init__(
         self,
@@ -26,8 +34,12 @@ class Deciding:
         run_of: Mapping[str, StrategySession],
         workers: StrategyWorkers,
         state: RiskState,
+        seconds: Callable[[], float],
     ) -> None:
         self._rooms, self._run_of, self._workers, self._state = rooms, run_of, workers, state
+        self._seconds = seconds
+        self._pictures: dict[str, Pictures] = {}
+        self._heard_ns: dict[str, int] = {}  # when the last tick of each source came
 
     async def bars(self, source: str, closed: Sequence[BarClosed]) -> None:
         """Bars that ended at one instant: every strategy that wants them decides, and it is carried out."""
@@ -83,6 +95,59 @@ class Deciding:
         ]
         if due:
             await self.carry_out(await self._workers.clock(at_ns, due))
+
+    def hear_ticks(self, source: str, pictures: Pictures) -> None:
+        """Strategies on this source that want single prices are told them from these."""
+        self._pictures[source] = pictures
+
+    def feed_lost(self, source: str, since_ns: int) -> None:
+        """Nothing was heard since then: what was not told yet is old."""
+        if source in self._pictures:
+            self._pictures[source].lost(since_ns)
+
+    def news_waits(self, source: str) -> bool:
+        """Whether a strategy was not told of the last ticks yet."""
+        return self._pictures[source].has_news(self._hearing(source))
+
+    async def ticks(self, source: str, batch: TickBatch | None) -> bool:
+        """Ticks that were fed to the exchange, or None: strategies whose time has come decide on the newest prices."""
+        if batch is not None and len(batch):
+            self._heard_ns[source] = int(batch.received_ns[-1])
+        hearing, pictures = self._hearing(source), self._pictures[source]
+        for run_id in hearing:
+            pictures.begin(run_id)
+        if batch is not None and hearing:
+            pictures.take(batch, {row for rows in hearing.values() for row in rows})
+        told = {run_id: ticks for run_id, rows in hearing.items() if (ticks := pictures.due(run_id, rows))}
+        if not told:
+            return False
+        wants = await asyncio.gather(
+            *(self._tell_ticks(pictures, run_id, ticks) for run_id, ticks in told.items())
+        )
+        decided = {run_id: each for run_id, each in zip(told, wants, strict=True) if each}
+        await self.carry_out(decided)
+        for session in {
+            self._run_of[run_id].spec.session_id: self._run_of[run_id] for run_id in decided
+        }.values():
+            session.keep_logs()  # what led to an order outlives a crash, also within this second
+        return True
+
+    async def _tell_ticks(self, pictures: Pictures, run_id: str, ticks: tuple[Tick, ...]) -> list[Want]:
+        tape, began = self._run_of[run_id].tape, self._seconds()
+        wants = await self._workers.tick(run_id, TicksTold(0 if tape is None else tape.fed, ticks))
+        pictures.answered(run_id, began)
+        return wants
+
+    def _hearing(self, source: str) -> Mapping[str, Collection[int]]:
+        """Runs that hear ticks, in their hours, with the rows of their instruments."""
+        now_ns = self._heard_ns.get(source, 0)
+        return {
+            run_id: session.rows_of(run_id)
+            for session in self._sessions_of(source)
+            if session.is_in_hours(now_ns)
+            for run_id in session.hearing
+            if run_id not in session.stopped
+        }
 
     async def carry_out(self, decided: Mapping[str, Sequence[Want]]) -> None:
         """Place what runs decided, each in its account."""

@@ -8,6 +8,7 @@ over is closed here; the others go on.
 import asyncio
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -30,9 +31,7 @@ from trademantra.trading.accounts.settings import Broker
 from trademantra.trading.control.requests import DeskAnswer, DeskRequest, RequestKind, RequestStore
 from trademantra.trading.control.state import DeskState, StateStore
 from trademantra.trading.desk_events import PersonNeeded
-from trademantra.trading.feeds.events import (
-    FeedEvent,
-)
+from trademantra.trading.feeds.events import FeedEvent, FeedLost
 from trademantra.trading.feeds.hours import TradingHours
 from trademantra.trading.feeds.hub_settings import TickSource
 from trademantra.trading.feeds.recorder import Recorder
@@ -43,6 +42,7 @@ from trademantra.trading.house.market import Market, MarketEars
 from trademantra.trading.house.opening import open_broker, open_paper
 from trademantra.trading.house.overseer import Overseer, OverseerParts
 from trademantra.trading.house.parts import HouseParts, Wanted
+from trademantra.trading.house.pictures import Pictures
 from trademantra.trading.house.position_watch import PositionWatch
 from trademantra.trading.house.readiness_watch import ReadinessWatch
 from trademantra.trading.house.room import AccountRoom, SendGuard, Shared, open_room
@@ -90,7 +90,7 @@ class House:
         self._troubles: dict[str, str] = {}
         self._day = ist_date(parts.clock.now_ns())
         self._ended: set[str] = set()
-        self._deciding = Deciding(self.rooms, self._run_of, self._workers, self.gate.state)
+        self._deciding = Deciding(self.rooms, self._run_of, self._workers, self.gate.state, time.monotonic)
         self._readiness_watch = ReadinessWatch(
             parts, self.readiness, self.switch, self.bus, self.owner, self.rooms, self.markets, self.sessions
         )
@@ -171,11 +171,13 @@ class House:
         ears = MarketEars(
             bars=partial(self._deciding.bars, source),
             minute=partial(self._deciding.minute, source),
+            ticks=partial(self._deciding.ticks, source),
             price=self._deciding.price,
             events=partial(self._deciding.tape, source),
             settled=self._deciding.settled,
             trouble=lambda error: self._trouble(f"market of {source}", error),
         )
+        self._deciding.hear_ticks(source, Pictures(hub.table, hub.best.of, parts.ticks, time.monotonic))
         self.markets[source] = Market(hub, listings, hosts, ears)
 
     async def _open_session(
@@ -253,8 +255,10 @@ class House:
     def _look_at_minute(self) -> None:
         """A minute began, and the bars that ended with it are through."""
         now_ns = self.parts.clock.now_ns() - NANOSECONDS_PER_SECOND // _LOOKS_PER_SECOND
-        for market in self.markets.values():
+        for source, market in self.markets.items():
             market.looked_at(now_ns)
+            if self._deciding.news_waits(source):
+                market.tell_ticks()
 
     async def _look_each_second(self) -> None:
         while True:
@@ -411,6 +415,8 @@ class House:
         self.parts.say(f"{account_id}: {refused.symbol}: not taken: {refused.text}")
 
     def _hear_feed(self, event: FeedEvent) -> None:
+        if isinstance(event, FeedLost):
+            self._deciding.feed_lost(event.source, event.since_ns)
         self.bus.tell(event)
         self.parts.say(told_of_feed(event))
 

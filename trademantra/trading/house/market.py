@@ -34,12 +34,18 @@ class Minute:
     at_ns: int
 
 
-_Item: TypeAlias = list[BarClosed] | TickBatch | Minute
+@dataclass(frozen=True, slots=True)
+class NewsWaits:
+    """No tick has come since, and some strategy was not told of the last ones yet."""
+
+
+_Item: TypeAlias = list[BarClosed] | TickBatch | Minute | NewsWaits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketEars:
-    """Who hears of a market.  `bars`: those that ended at one instant.  `events`: what was fed, for the tape.
+    """Who hears of a market.  `bars`: those that ended at one instant.  `events`: what was fed, for the tape.  `ticks`:
+    what came, after it was fed, or None to tell what waits; whether somebody was told.
 
     `price(instrument, last, high, low, volume, bid, ask, at_ns)`; `settled` returns when all that prices set off in
     paper accounts is done.  `trouble`: what could not be done with one item; the next one is taken all the same.
@@ -47,6 +53,7 @@ class MarketEars:
 
     bars: Callable[[Sequence[BarClosed]], Awaitable[None]]
     minute: Callable[[int], Awaitable[None]]
+    ticks: Callable[[TickBatch | None], Awaitable[bool]]
     price: Callable[[Instrument, float, float, float, float, float, float, int], None]
     events: Callable[[EventBatch], None]
     settled: Callable[[], Awaitable[None]]
@@ -82,6 +89,11 @@ class Market:
             self._minute = minute
             self._flush()
             self._put(Minute(minute * NANOSECONDS_PER_MINUTE))
+
+    def tell_ticks(self) -> None:
+        """Strategies that hear ticks are told the newest ones, though no other comes."""
+        if not self._queue:  # else what is in it does so
+            self._put(NewsWaits())
 
     async def run(self) -> None:
         """Take out what arrives, until cancelled."""
@@ -133,6 +145,11 @@ class Market:
             await self._ears.minute(item.at_ns)
         elif isinstance(item, TickBatch):
             await self._feed(item)
+            await self._ears.settled()  # fills on these prices are told before the prices
+            if not await self._ears.ticks(item):
+                return
+        elif isinstance(item, NewsWaits):
+            await self._ears.ticks(None)
         else:
             item.sort(key=lambda closed: closed.end_ns)
             for _, together in groupby(item, key=lambda closed: closed.end_ns):

@@ -9,6 +9,7 @@ from trademantra.core.time import Clock
 from trademantra.kit.database import Database
 from trademantra.kit.secrets import SecretsBox
 from trademantra.trading.accounts.account import Account
+from trademantra.trading.house.pictures import TickSettings
 from trademantra.trading.house.session_spec import SessionSpec
 from trademantra.trading.runner.settings import RunnerSettings
 
@@ -18,7 +19,7 @@ class HouseParts:
     """What a desk process is given.  `clock` is that of the markets (the wall's, or a sandbox's), `wall` the real one.
 
     `say` hears one line for the owner at a time.  `square_off_minutes` before the broker's own square-off, intraday
-    positions that are still there are closed.
+    positions that are still there are closed.  `ticks`: how strategies that hear single prices are told them.
     """
 
     home: Path
@@ -31,6 +32,7 @@ class HouseParts:
     runner: RunnerSettings = field(default_factory=RunnerSettings)
     record: bool = True
     square_off_minutes: int = 3
+    ticks: TickSettings = field(default_factory=TickSettings)
 
 
 @dataclass(frozen=True, slots=True)

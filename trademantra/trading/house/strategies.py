@@ -1,6 +1,6 @@
 """A strategy at a running desk: warmed up from history, told of its days, its runs restored after a restart."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from trademantra.brokers.market import StreamMode
@@ -51,6 +51,7 @@ class StrategySession:
         self._told_trades: dict[str, int] = dict.fromkeys(self._runs, 0)
         self.tape: LiveTape | None = None
         self.stopped: set[str] = set()
+        self._rows: dict[str, Collection[int]] = {}
 
     @property
     def run_ids(self) -> Sequence[str]:
@@ -59,6 +60,19 @@ class StrategySession:
     @property
     def parameters_hash(self) -> str:
         return self.spec.parameters_hash
+
+    @property
+    def hearing(self) -> Sequence[str]:
+        """The runs that hear ticks."""
+        return list(self._rows)
+
+    def rows_of(self, run_id: str) -> Collection[int]:
+        """The hub's numbers of the instruments of a run that hears ticks."""
+        return self._rows[run_id]
+
+    def keep_logs(self) -> None:
+        """Write what the runs were told up to now."""
+        self._logs.keep()
 
     async def open(self) -> None:
         """Warm up, or go on where an earlier process ended; then hear the market.
@@ -108,6 +122,11 @@ class StrategySession:
         await parts.hub.subscribe(
             spec.session_id, list(spec.instruments.values()), StreamMode.FULL, [spec.timeframe]
         )
+        for run_id, run in self._runs.items():
+            if parts.workers.hears_ticks(run_id):
+                traded = [spec.instruments[symbol] for symbol in run.symbols]
+                parts.hub.best.follow(traded)
+                self._rows[run_id] = frozenset(parts.hub.table.row_of(each) for each in traded)
 
     async def look(self) -> None:
         """Tell the runs of a day that begins, keep what they were told, and write closed trades."""
@@ -160,6 +179,7 @@ class StrategySession:
     async def end_of_day(self) -> None:
         """Write the trades that closed, and until when it ran."""
         await self._write_trades()
+        self._logs.keep()
         if self.tape is not None:
             self.tape.write(self._parts.clock.now_ns())
             write_trades(self._parts.folder, self._trades)
