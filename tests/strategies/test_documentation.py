@@ -28,8 +28,8 @@ def test_the_table_says_what_the_library_holds(name: str) -> None:
     ]
 
 
-def test_there_is_an_example_of_each_kind() -> None:
-    assert set(EXAMPLES) == {"pullback.py", "calm.py", "first_hour.py"}
+def test_there_is_an_example_of_each_kind_and_one_on_ticks() -> None:
+    assert set(EXAMPLES) == {"pullback.py", "calm.py", "first_hour.py", "sharp_fall.py"}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -39,7 +39,8 @@ def test_each_example_runs(name: str, tmp_path: Path) -> None:
     strategy = load_strategy_file(path)
     bars = {symbol: walk(k, 30) for k, symbol in enumerate("ABCDE")}
     given = input_of(
-        bars["A"] if isinstance(strategy, SignalStrategy) else bars, intraday=name == "first_hour.py"
+        bars["A"] if isinstance(strategy, SignalStrategy) else bars,
+        intraday=name in {"first_hour.py", "sharp_fall.py"},
     )
     result = backtest(strategy, given)
     assert strategy.name == path.stem
