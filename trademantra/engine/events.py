@@ -4,6 +4,7 @@ A strategy sees bars up to the present one and never beyond; what it asks for ha
 """
 
 from dataclasses import dataclass
+from datetime import date
 from math import inf, nan
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from trademantra.core.errors import InvalidValueError
 from trademantra.engine.bars import Bars
+from trademantra.engine.chain import ChainRow, Chains
 from trademantra.engine.compile import uncompiled
 from trademantra.engine.grid import snapped
 from trademantra.engine.matching import on_tick
@@ -143,6 +145,7 @@ class Context:
 
     def __init__(self, portfolio: Pool) -> None:
         self._portfolio = portfolio
+        self._chains: Chains | None = None
         self.in_auction = False
 
     @property
@@ -168,6 +171,17 @@ class Context:
         NaN outside `on_session` and where the instrument has no bar in this session's first minute.
         """
         return self._portfolio.auction_price(self._book(symbol).j) if self.in_auction else nan
+
+    def chain(self, underlying: str = "", expiry: date | None = None) -> tuple[ChainRow, ...]:
+        """The options among the instruments, by strike, with their last known prices (closes, or ticks that were heard).
+
+        `underlying` may be left out where all are of one.  `expiry` None: the nearest one that is not over; empty when
+        all are.  Options are told by their symbols: NIFTY23NOV2624500CE.
+        Errors: `InvalidValueError` for an underlying or an expiry of which there are none.
+        """
+        if self._chains is None:
+            self._chains = Chains(self._portfolio.books)
+        return self._chains.rows(underlying, expiry, self._portfolio.today)
 
     def buy(
         self,

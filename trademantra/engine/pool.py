@@ -112,6 +112,11 @@ class Pool(ABC):
         """The day since 1970-01-01 on which what is decided now is charged."""
 
     @property
+    @abstractmethod
+    def today(self) -> int:
+        """The trading day, since 1970-01-01: of the session that runs, or of the last bar that is known."""
+
+    @property
     def equity(self) -> float:
         """Cash and positions at their last known prices."""
         unit = self.rules.multiplier

@@ -310,6 +310,16 @@ class Portfolio(Pool):
         i = self.books[j].i + (1 if self.opens_ns != NEVER else 0)
         return days[min(max(i, 0), len(days) - 1)]
 
+    @property
+    def today(self) -> int:
+        days = [book.days[book.i] for book in self.books if book.i >= 0]
+        opening = [
+            book.days[book.i + 1]
+            for book in self.books
+            if book.i + 1 < book.count and book.bars.ts[book.i + 1] == self.opens_ns
+        ]
+        return max(days + opening, default=min(book.days[0] for book in self.books))
+
     def move(self, book: Book, i: int, how: Mover) -> RecordArray:
         """Step or settle one instrument at bar i; the fills that this made."""
         before = self._lend(book, float(book.matrix[0 if how is step_at else 3, i]))

@@ -193,6 +193,7 @@ class LivePool(Pool):
         self.by_symbol = {book.symbol: book for book in self.books}
         self.only = self.books[0] if len(self.books) == 1 else None
         self.warming = True  # bars of the past: nothing is let in
+        self.past_day = 0  # of these bars
         self.before_bar = False  # while callbacks before a bar run: on_session, on_time
         self._timeframe_ns = timeframe_ns
         self._hours: Hours | None = None
@@ -226,6 +227,10 @@ class LivePool(Pool):
 
     def day_now(self, j: int) -> int:
         return self.hours.session.day
+
+    @property
+    def today(self) -> int:
+        return self.past_day if self.warming else self.hours.session.day
 
     def book_of(self, symbol: str) -> LiveBook:
         """Errors: `InvalidValueError` for an instrument that is not in this run."""

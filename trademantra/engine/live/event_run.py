@@ -63,6 +63,7 @@ class EventRun:
             line = timelines[book.symbol]
             if int(line.day[i]) != day:
                 day, volumes = int(line.day[i]), dict.fromkeys(bars, 0.0)
+                self._pool.past_day = day
                 self._pool.auction = {b.symbol: float(bars[b.symbol].open[k]) for b, k in group}
                 self._before_session()
             self._before_bar(int(line.minute[i]))

@@ -10,7 +10,7 @@ from trademantra.trading.house.session_spec import SessionSpec
 
 
 async def instruments_of(spec: SessionSpec, source: BrokerAdapter) -> Mapping[str, Instrument]:
-    """By symbol, in the order asked for.
+    """By symbol, in the order asked for.  Futures and options by their whole names: NSE:NIFTY23NOV2624500CE.
 
     Errors: `NotFoundError` naming the first that is not listed; `InvalidValueError` for one symbol of two exchanges.
     """
@@ -21,13 +21,16 @@ async def instruments_of(spec: SessionSpec, source: BrokerAdapter) -> Mapping[st
     for each in await source.instruments():
         if each.key in wanted:
             found[each.key] = each
+        elif each.expiry is not None and (name := f"{each.exchange}:{each.symbol}") in wanted:
+            found[name] = each
         if each.underlying is not None:
             underlyings.add(each.underlying)
     chosen: dict[str, Instrument] = {}
     for name in names:
         if name not in found:
             raise NotFoundError(
-                f"{name} is not listed at the broker today", hint="write EXCHANGE:SYMBOL, such as NSE:INFY"
+                f"{name} is not listed at the broker today",
+                hint="write EXCHANGE:SYMBOL, such as NSE:INFY or NSE:NIFTY23NOV2624500CE",
             )
         symbol = found[name].symbol
         if symbol in chosen:
