@@ -182,7 +182,7 @@ class AccountDesk:
                 hint="wait until it rests at the broker",
             )
         terms = parts.policy.change(managed.order, change, parts.last_price(managed.order.instrument))
-        parts.gate.check_change(managed, terms)
+        terms = parts.gate.check_change(managed, terms)
         known.change_under_way = True
         self.book.changing(order_id, _S.MODIFYING, parts.timer.now_ns())
         rank = Rank.EXIT if managed.purpose is Purpose.EXIT else Rank.CANCEL

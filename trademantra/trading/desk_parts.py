@@ -30,8 +30,8 @@ class OrderGate(Protocol):
         """The intent, perhaps cut.  Errors: `RefusedIntentError`."""
         ...
 
-    def check_change(self, managed: ManagedOrder, change: OrderChange) -> None:
-        """Errors: `RefusedIntentError`."""
+    def check_change(self, managed: ManagedOrder, change: OrderChange) -> OrderChange:
+        """The change, perhaps with a smaller quantity or none.  Errors: `RefusedIntentError`."""
         ...
 
     def follow(self, changes: Changes, intent: OrderIntent | None = None) -> None:

@@ -5,6 +5,8 @@ from math import isnan, nan
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.engine.live.callbacks import Rotator
 from tests.engine.live.exchange import MINUTE, bar_of, replay
@@ -133,6 +135,41 @@ def test_a_reversal_leaves_before_it_enters_and_is_sized_as_if_flat() -> None:
     assert leave == Leave("ONE", Reason.SIGNAL) or isnan(leave.quantity)  # type: ignore[union-attr]
     assert isinstance(back, Enter)
     assert (back.side, back.quantity) == (-1, 10.0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 10)), max_size=8))
+def test_the_fills_of_a_reversal_may_come_in_any_order(news: list[tuple[bool, int]]) -> None:
+    """What closes and what enters are the same units: after all of them the run is short, and wants nothing more."""
+    run = spoken(replace(TEN, stop=Level.parse("5pt")))
+    say(run, 0, LONG)
+    run.on_fill(filled(1, 10.0, 100.0, Reason.ENTRY, 1))
+    assert len(say(run, 1, SHORT)) == 2
+    left = {True: 10, False: 10}  # of the entry, of the exit
+    for is_entry, asked in (*news, (True, 10), (False, 10)):
+        quantity = min(asked, left[is_entry])
+        if quantity:
+            left[is_entry] -= quantity
+            reason = Reason.ENTRY if is_entry else Reason.SIGNAL
+            assert run.on_fill(filled(-1, float(quantity), 101.0, reason, 2)) == []
+            assert run.position("ONE") == left[True] + left[False] - 10
+    assert [(trade.quantity, trade.gross) for trade in run.trades()] == [(10.0, 10.0)]
+    assert say(run, 2) == []
+    assert len(say(run, 3, LONG)) == 2
+    for reason in (Reason.SIGNAL, Reason.ENTRY):  # nothing of the first time is left over
+        assert run.on_fill(filled(1, 10.0, 100.0, reason, 4)) == []
+    assert run.position("ONE") == 10.0
+
+
+def test_a_surplus_after_a_dropped_reversal_is_left() -> None:
+    run = spoken()
+    say(run, 0, LONG)
+    run.on_fill(filled(1, 10.0, 100.0, Reason.ENTRY, 1))
+    say(run, 1, SHORT)
+    run.on_fill(filled(-1, 10.0, 100.0, Reason.ENTRY, 2))
+    run.on_entry_gone("ONE", "the rest was cancelled")
+    [leave] = run.on_fill(filled(-1, 10.0, 100.0, Reason.SIGNAL, 2.1))
+    assert isinstance(leave, Leave)
 
 
 def test_exits_carry_their_reason_and_are_asked_for_once() -> None:

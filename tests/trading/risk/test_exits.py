@@ -101,3 +101,19 @@ def test_late_fills_are_counted():
     scene.state.order_ended(order)
     scene.fill(order, 10, 100)
     assert scene.ask(Side.SELL, 10, purpose=Purpose.EXIT).outcome is Outcome.ALLOW
+
+
+def test_an_exit_grows_by_what_is_left_to_close():
+    scene = Scene({})
+    scene.hold(100)
+    scene.take(Side.SELL, 60, purpose=Purpose.EXIT)
+
+    def grown(quantity, added):
+        wanted = scene.intent(Side.SELL, quantity, purpose=Purpose.EXIT)
+        return scene.gate.check_change(wanted, Decimal(added), scene.now_ns)
+
+    assert (grown(100, 40).outcome, grown(100, 40).quantity) == (Outcome.ALLOW, 100)
+    assert (grown(120, 60).outcome, grown(120, 60).quantity) == (Outcome.REDUCE, 100)
+    scene.take(Side.SELL, 40, purpose=Purpose.EXIT)
+    assert (grown(61, 1).outcome, grown(61, 1).rule) == (Outcome.REFUSE, "exit_beyond_held")
+    assert grown(50, -10).outcome is Outcome.ALLOW

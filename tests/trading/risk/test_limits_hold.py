@@ -498,9 +498,10 @@ class LimitsMachine(RuleBasedStateMachine):
         quantity = None if quantity is None or quantity <= order.filled_quantity else Decimal(quantity)
         change = OrderChange(quantity=quantity, price=price and Decimal(price))
         try:
-            roads.roads[managed.account_id].check_change(managed, change)
+            change = roads.roads[managed.account_id].check_change(managed, change)
         except RefusedIntentError:
             return
+        quantity = change.quantity
         added = (quantity or order.quantity) - order.quantity
         key = there.key
         if added > 0 and managed.purpose is Purpose.ENTRY:

@@ -84,6 +84,7 @@ class LiveBook(Member):
         self.squared = False  # whether intraday positions have left for today
         self.leaving = False  # whether the exit that the record wants is asked for
         self._timeframe_ns = timeframe_ns
+        self.crossed = 0.0  # of an entry's fills: what came before those of the exit that it follows
         self._sent: bytes = b""  # the entry that is at work outside
         self._forming_ns = 0  # start of the bar in which the last fill came
 
@@ -121,6 +122,7 @@ class LiveBook(Member):
     def drop(self) -> None:
         self.record["entry_side"] = 0
         self.record["entry_left"] = nan
+        self.crossed = 0.0
 
     def forget_entry(self) -> None:
         """Nothing works outside any more."""
@@ -298,7 +300,8 @@ class LivePool(Pool):
     def book_fill(self, fill: LiveFill) -> RecordArray:
         """Book an execution; the fill records that it made.
 
-        What nobody waits for any more is booked too, because it is held, and left again.
+        What nobody waits for any more is booked too, because it is held, and left again.  In a reversal the entry's fill
+        may come before that of the exit: units are alike, so the first one closes and the later one enters.
         Errors: `InvalidValueError` for an unknown instrument, side, or a number that is not positive.
         """
         book, record = self.book_of(fill.symbol), self.book_of(fill.symbol).record
@@ -318,11 +321,20 @@ class LivePool(Pool):
             leave_at(*where, *what, taken, int(reason))
             left -= taken
             book.leaving = bool(record["quantity"] != 0.0 and record["exit_reason"] != 0)  # its order goes on
+            if fill.reason is Reason.ENTRY and record["entry_side"] == fill.side:
+                book.crossed += taken
         if left > DUST * fill.quantity:
-            expected = record["entry_side"] == fill.side and fill.reason is Reason.ENTRY
-            (enter_at if expected else surplus_at)(*where, *what, left)
-            if expected:
+            waits = record["entry_side"] == fill.side
+            swapped = waits and fill.reason is not Reason.ENTRY and book.crossed > DUST * left
+            entered = (
+                left if waits and fill.reason is Reason.ENTRY else min(left, book.crossed) if swapped else 0.0
+            )
+            if entered:
+                enter_at(*where, *what, entered)
                 book.entry_shrank()
+                book.crossed -= entered if swapped else 0.0
+            if left - entered > DUST * fill.quantity:
+                surplus_at(*where, *what, left - entered)
         made = book.fills[book.told : int(record["fills"])].copy()
         book.told += len(made)
         self.pay(book, made)

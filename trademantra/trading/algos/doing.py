@@ -15,6 +15,10 @@ from trademantra.trading.intents import OrderIntent, Purpose
 from trademantra.trading.journal import JournalFailedError
 from trademantra.trading.policy import PolicyError
 
+_IS_NOT_STUCK = frozenset(
+    {"not_resting", "exit_beyond_held"}
+)  # the order takes changes, but not this one now
+
 
 class Doer:
     """Submits, changes and cancels for one account.  `call(subject, reason)` fetches a person.
@@ -95,14 +99,15 @@ class Doer:
         if isinstance(action, Cancel):
             return  # the next step asks again
         if isinstance(action, Change):
-            if not (isinstance(error, RefusedIntentError) and error.rule == "not_resting"):
+            if not (isinstance(error, RefusedIntentError) and error.rule in _IS_NOT_STUCK):
                 run.change_refused(action.order_id)
             return
-        times = run.not_taken(action.name, self._timer.now_ns(), opens_ns)
+        closes = action.purpose is Purpose.EXIT
+        times = run.not_taken(action.name, self._timer.now_ns(), opens_ns, closes=closes)
         if times < ENOUGH_REFUSALS:
             return
-        if action.purpose is Purpose.ENTRY:
+        if not closes:
             run.memory = replace(run.memory, dropped=True)
         if times == ENOUGH_REFUSALS:
-            what = "an exit" if action.purpose is Purpose.EXIT else "an entry"
+            what = "an exit" if closes else "an entry"
             self._call(run.intent_id(action.name), f"{what} is not taken: {error}")

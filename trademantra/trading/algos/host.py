@@ -32,6 +32,7 @@ from trademantra.trading.algos.trader import Trader
 from trademantra.trading.algos.view import Action, AlgoSpec, Memory, Price, View
 from trademantra.trading.desk_events import Booked, ChangeRefused, Heard, OrderMoved, PersonNeeded
 from trademantra.trading.journal import Change, JournalFailedError, OrderJournal
+from trademantra.trading.orders import Booking
 
 _REMEMBERED_NS = 7 * NANOSECONDS_PER_DAY  # so long a name that was used is known
 _LOOK_AGAIN_NS = NANOSECONDS_PER_SECOND  # after something was asked for, whatever became of it
@@ -201,6 +202,8 @@ class AlgoBook:
         if not self._open:
             self._early.append(heard)
             return
+        if isinstance(heard, Booked):
+            self._held_moved(heard.booking)
         order_id = heard.booking.order.order_id if isinstance(heard, Booked) else heard.order.order.order_id
         managed = self._trader.book[order_id]
         algo_id, child = child_of(managed)
@@ -217,6 +220,15 @@ class AlgoBook:
         else:
             self._hear_fill(run, child, heard)
         self._step_soon(run)
+
+    def _held_moved(self, booking: Booking) -> None:
+        """Any fill of the strategy may make room for exits that found too little to close: in a reversal that of the old
+        exit, heard after that of the new entry."""
+        key = booking.key
+        for run in self._of_instrument.get(key.instrument_key, {}).values():
+            if run.spec.strategy_id == key.strategy_id and run.spec.product is key.product:
+                run.held_moved()
+                self._step_soon(run)
 
     def _hear_fill(self, run: Running, child: str, heard: Booked) -> None:
         if run.spec.algo_id in self._done:

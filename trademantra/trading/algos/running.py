@@ -21,10 +21,11 @@ class _Asked:
 
 @dataclass(slots=True)
 class _Refused:
-    """A child that was not taken: how often, and when to try again."""
+    """A child that was not taken: how often, and when to try again.  `closes`: an exit."""
 
     times: int
     again_ns: int
+    closes: bool
 
 
 @dataclass(slots=True)
@@ -86,13 +87,20 @@ class Running:
     def placed(self, child: str) -> None:
         self._refused.pop(child, None)
 
-    def not_taken(self, child: str, now_ns: int, opens_ns: int | None) -> int:
-        """How often it was not taken by now.  `opens_ns`: when the exchange does something else."""
+    def not_taken(self, child: str, now_ns: int, opens_ns: int | None, *, closes: bool) -> int:
+        """How often it was not taken by now.  `opens_ns`: when the exchange does something else; `closes`: an exit."""
         before = self._refused.get(child)
         times = 1 if before is None else before.times + 1
         again_ns = now_ns + min(2 ** (times - 1) * NANOSECONDS_PER_SECOND, _LONGEST_PAUSE_NS)
-        self._refused[child] = _Refused(times, again_ns if opens_ns is None else min(again_ns, opens_ns))
+        self._refused[child] = _Refused(
+            times, again_ns if opens_ns is None else min(again_ns, opens_ns), closes
+        )
         return times
+
+    def held_moved(self) -> None:
+        """What its strategy holds is another now: exits that were not taken may be taken at once."""
+        for child in [child for child, refused in self._refused.items() if refused.closes]:
+            del self._refused[child]
 
     def has_new_refusals(self) -> bool:
         """Whether a change was refused since this was asked: then another way is to be tried at once."""

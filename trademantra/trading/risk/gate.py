@@ -147,7 +147,7 @@ class RiskGate:
     def check_change(self, intent: OrderIntent, added: Decimal, now_ns: int) -> Decision:
         """A working order is to have the terms of `intent`, by which `added` more units may fill (negative: fewer).
 
-        `Decision.quantity` is the intent's or nothing.  An exit may take any price, and grow to what is left to close.
+        An exit may take any price, and grow by what is left to close: `REDUCE` says to which quantity.
         An entry must keep the limits of one order as a whole, and all others with what is added; while it is killed,
         paused or stopped it may only shrink.
         """
@@ -160,10 +160,12 @@ class RiskGate:
             free = self._free_to_close(intent, holding)
             if added <= free:
                 return Decision(Outcome.ALLOW, intent.quantity)
-            return Decision(
-                Outcome.REFUSE, NOTHING, "exit_beyond_held",
-                f"{added} more of {holding.instrument.key} were to be closed, {free} are held and not yet being closed",
-            )  # fmt: skip
+            text = f"{added} more of {holding.instrument.key} were to be closed, {free} are held and not yet being closed"
+            if free > 0:
+                return Decision(
+                    Outcome.REDUCE, intent.quantity - added + free, "exit_beyond_held", f"{text}; cut to that"
+                )
+            return Decision(Outcome.REFUSE, NOTHING, "exit_beyond_held", text)
         return self._check_changed_entry(intent, holding, added, now_ns)
 
     def free_to_close(self, intent: OrderIntent) -> Decimal:

@@ -1,6 +1,7 @@
 """One account's way through the risk gate: checked, followed, forgotten in step with its order book."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 from trademantra.brokers.orders import OrderChange
@@ -59,17 +60,23 @@ class RiskRoad:
             quantity = free
         return intent if quantity == intent.quantity else cut_to(intent, quantity)
 
-    def check_change(self, managed: ManagedOrder, change: OrderChange) -> None:
+    def check_change(self, managed: ManagedOrder, change: OrderChange) -> OrderChange:
+        """An exit grows as far as there is something to close; where nothing is, its levels move all the same."""
         intent, added = _as_changed(managed, change)
         reason = self._not_ready()
         if reason and added > 0 and intent.purpose is Purpose.ENTRY:
             raise self._is_not_ready(reason)
         decision = self._decided(self._gate.check_change(intent, added, self._clock.now_ns()))
         if not decision.is_allowed:
+            if decision.rule == "exit_beyond_held" and _moves_a_level(intent, managed):
+                return replace(change, quantity=None)
             raise RefusedIntentError(decision.rule, decision.text)
+        if decision.quantity != intent.quantity:
+            change, added = _cut(managed, change, decision.quantity)
         if added > 0:  # it may fill before the answer comes
             state, order_id = self._gate.state, managed.order.order_id
             state.order_left(order_id, state.working_left(order_id) + added)
+        return change
 
     def follow(self, changes: Changes, intent: OrderIntent | None = None) -> None:
         follow(self._gate.state, changes, self._clock.now_ns(), intent)
@@ -94,6 +101,16 @@ class RiskRoad:
 
     def _is_not_ready(self, reason: str) -> RefusedIntentError:
         return RefusedIntentError("not_ready", f"account {self._account_id} is not ready: {reason}")
+
+
+def _moves_a_level(changed: OrderIntent, managed: ManagedOrder) -> bool:
+    order = managed.order
+    present = order.order_type, order.price, order.trigger_price
+    return (changed.order_type, changed.price, changed.trigger_price) != present
+
+
+def _cut(managed: ManagedOrder, change: OrderChange, quantity: Decimal) -> tuple[OrderChange, Decimal]:
+    return replace(change, quantity=quantity), quantity - managed.order.quantity
 
 
 def _as_changed(managed: ManagedOrder, change: OrderChange) -> tuple[OrderIntent, Decimal]:
