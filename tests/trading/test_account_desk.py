@@ -474,3 +474,91 @@ def test_whatever_happens_desk_and_exchange_agree_in_the_end(url, seed):
         assert len(there) > 5
 
     check(scenario, url)
+
+
+async def change_in_the_outbox(made):
+    """An order whose change waits for the next second, while the book is still asked for what became of its lost reply."""
+    heard = []
+    made.desk.listen(heard.append)
+    made.timer.advance_to(START_NS + SECOND // 2)
+    made.link.cut_stream()
+    made.link.plan(RequestKind.ORDERS, Mishap.LOSE_REPLY)
+    [managed] = await made.desk.submit(intent("i1", order_type=OrderType.LIMIT, price=Decimal(95)))
+    await made.settle()
+    assert managed.order.status is OrderStatus.UNKNOWN
+    made.link.mend_stream()
+    await made.desk.refresh()
+    made.timer.advance_to(START_NS + SECOND * 6 // 5)
+    for number in range(9):
+        await made.desk.submit(intent(f"b{number}", order_type=OrderType.LIMIT, price=Decimal(94)))
+    await made.settle()
+    assert managed.order.status is OrderStatus.OPEN
+    await made.desk.modify(managed.order.order_id, OrderChange(price=Decimal(96)))
+    await made.settle()
+    assert managed.order.status is OrderStatus.MODIFYING
+    return managed, heard
+
+
+def refusals(heard):
+    return [event.reason for event in heard if isinstance(event, ChangeRefused)]
+
+
+def test_a_change_that_waits_for_its_turn_survives_a_look_at_the_book(url):
+    async def scenario(made):
+        managed, heard = await change_in_the_outbox(made)
+        made.timer.advance_to(START_NS + SECOND * 3 // 2)  # the book is read: it shows the order as it was
+        await made.settle()
+        assert managed.order.status is OrderStatus.MODIFYING
+        await made.wait(3)
+        assert (managed.order.status, managed.order.price) == (OrderStatus.OPEN, Decimal(96))
+        assert not refusals(heard)
+
+    check(scenario, url)
+
+
+@pytest.mark.parametrize("end", ["filled", "cancelled"])
+def test_who_asked_for_a_change_hears_that_the_order_ended_first(url, end):
+    async def scenario(made):
+        managed, heard = await change_in_the_outbox(made)
+        if end == "filled":
+            made.timer.advance_to(START_NS + SECOND * 19 // 10)
+            await made.host.feed([trade(SHARE, "94.90", 10**6, made.timer.now_ns())])
+        else:
+            await made.desk.cancel(managed.order.order_id)
+        await made.wait(3)
+        assert managed.order.status.value == end
+        [reason] = refusals(heard)
+        assert ("filled before" if end == "filled" else "being cancelled") in reason
+
+    check(scenario, url)
+
+
+def test_one_reading_of_the_book_answers_for_all_orders_that_are_asked_for(url):
+    async def scenario(made):
+        made.link.cut_stream()
+        made.link.plan(RequestKind.ORDERS, Mishap.LOSE_REPLY, 4)
+        made.link.plan(RequestKind.ORDERS, Mishap.LOSE_REQUEST, 3)
+        for number in range(7):
+            await made.desk.submit(intent(f"i{number}", order_type=OrderType.LIMIT, price=Decimal(95)))
+        await made.settle()
+        readings = []
+        whole, by_tag = made.adapter.orders, made.adapter.orders_by_tag
+
+        async def orders():
+            readings.append(made.timer.now_ns())
+            return await whole()
+
+        async def orders_by_tag(tag):
+            readings.append(made.timer.now_ns())
+            return await by_tag(tag)
+
+        made.adapter.orders, made.adapter.orders_by_tag = orders, orders_by_tag
+        await made.wait(1)
+        states = Counter(managed.order.status for managed in made.desk.book.all())
+        assert (len(readings), states) == (1, {OrderStatus.OPEN: 4, OrderStatus.UNKNOWN: 3})
+        await made.wait(29)
+        states = Counter(managed.order.status for managed in made.desk.book.all())
+        assert states == {OrderStatus.OPEN: 4, OrderStatus.ABSENT: 3}
+        assert len(readings) < 7
+
+    check(scenario, url)

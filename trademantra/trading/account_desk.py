@@ -269,12 +269,16 @@ class AccountDesk:
             order_id, parts = managed.order.order_id, self._parts
             known = self._of(order_id)
             broker_order_id = managed.order.broker_order_id
-            if managed.order.status is not _S.MODIFYING or broker_order_id is None:
+            if (
+                managed.order.status is not _S.MODIFYING or broker_order_id is None
+            ):  # it ended, or an answer came first
                 known.change_under_way = False
+                self._refuse_change(managed, f"the order was {managed.order.status} before the change left")
                 return
             if known.cancel_wanted:
                 known.change_under_way = False
                 self.write(self.book.unchanged(order_id, parts.timer.now_ns()))
+                self._refuse_change(managed, "the order is being cancelled")
                 self._cancel_if_wanted(managed)
                 return
             parts.gate.message_sent(managed)
@@ -291,13 +295,18 @@ class AccountDesk:
                 self.write(self.book.changed(order_id, change, parts.timer.now_ns()))
             elif isinstance(result, Refused):
                 self.write(self.book.unchanged(order_id, parts.timer.now_ns()))
-                self._tell(ChangeRefused(managed, result.reason))
-                parts.bus.tell(ChangeRefused(managed, result.reason))
+                self._refuse_change(managed, result.reason)
             if isinstance(result, Unknown):
                 self._reconciler.find_out(order_id)
             self._cancel_if_wanted(managed)
 
         return send
+
+    def _refuse_change(self, managed: ManagedOrder, reason: str) -> None:
+        """Whoever asked for a change hears that it did not come through, and may ask again."""
+        refused = ChangeRefused(managed, reason)
+        self._tell(refused)
+        self._parts.bus.tell(refused)
 
     async def _cancel_now(self, managed: ManagedOrder) -> None:
         order_id, parts = managed.order.order_id, self._parts
@@ -424,6 +433,10 @@ class AccountDesk:
     def sent_ns(self, order_id: str) -> int:
         """When an order was handed to the adapter; one from before the start perhaps in the last process's last instant."""
         return self._of(order_id).sent_ns or self._entered_ns
+
+    def is_changing(self, order_id: str) -> bool:
+        """Whether a change of an order waits to be sent, or for its answer."""
+        return self._of(order_id).change_under_way
 
     def _of(self, order_id: str) -> _Known:
         return self._known.setdefault(order_id, _Known())
