@@ -111,7 +111,8 @@ class World:
         self.state.account_opened(ACCOUNT, "u1")
         gate = RiskGate(self.state, Block())
         gate.set_limits(ACCOUNT, RiskLimits())
-        return RiskRoad(gate, ACCOUNT, self.timer, lambda request: None)
+        self.gate = RiskRoad(gate, ACCOUNT, self.timer, lambda request: None)
+        return self.gate
 
     async def die(self):
         """The process ends in the middle of whatever it was doing; its tasks are gone, memory is lost."""

@@ -23,10 +23,13 @@ OLD, NEW = PositionKey("s1", SHARE.key, Product.MIS), PositionKey("s1", SHARE.ke
 
 
 def converted(made, quantity, key=OLD, product=Product.CNC):
-    made.moved = []
+    def follow(old, stays, new, joined):
+        made.moved = [(old, stays.quantity), (new, joined.quantity)]
+        made.gate.converted(old, stays, new, joined)
+
     parts = ConversionParts(
         adapter=made.adapter, book=made.desk.book, store=OrderStore(made.database), journal=made.journal,
-        lease=made.lease, bus=made.bus, moved=lambda key, position: made.moved.append((key, position.quantity)),
+        lease=made.lease, bus=made.bus, converted=follow,
     )  # fmt: skip
     return convert_product(parts, SHARE, key, Decimal(quantity), product, overnight=False)
 

@@ -26,7 +26,8 @@ class ConversionUnknownError(TradeMantraError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversionParts:
-    """`moved` hears of both positions as they are then, so that limits follow."""
+    """`converted` hears what stays under the old product and what is held under the new one: limits follow
+    (`RiskRoad.converted`)."""
 
     adapter: BrokerAdapter
     book: OrderBook
@@ -34,7 +35,7 @@ class ConversionParts:
     journal: OrderJournal
     lease: Lease
     bus: Bus
-    moved: Callable[[PositionKey, HeldPosition], None]
+    converted: Callable[[PositionKey, HeldPosition, PositionKey, HeldPosition], None]
 
 
 def split(position: HeldPosition, quantity: Decimal) -> tuple[HeldPosition, HeldPosition]:
@@ -90,10 +91,9 @@ async def convert_product(
     to = replace(key, product=new)
     stays, goes = split(book.positions[key], quantity)
     there = book.positions.get(to, HeldPosition())
-    joined = _joined(there, goes)
-    book.positions[key], book.positions[to] = stays, joined
-    parts.moved(key, replace(stays))
-    parts.moved(to, replace(joined))
+    held_there = joined(there, goes)
+    book.positions[key], book.positions[to] = stays, held_there
+    parts.converted(key, replace(stays), to, replace(held_there))
     rows = [parts.store.position_row(book.account_id, each, book.positions[each]) for each in (key, to)]
     try:
         await parts.journal.write(rows, parts.lease)
@@ -102,21 +102,21 @@ async def convert_product(
         raise
 
 
-def _joined(there: HeldPosition, goes: HeldPosition) -> HeldPosition:
+def joined(there: HeldPosition, goes: HeldPosition) -> HeldPosition:
     """Added to what is held there; what is held on the other side is closed against it at its cost.
 
     The result of that closing is realised there.
     """
     if there.quantity * goes.quantity >= 0:
         return replace(there, quantity=there.quantity + goes.quantity, cost=there.cost + goes.cost)
-    joined = replace(there)
+    made = replace(there)
     closed = min(abs(there.quantity), abs(goes.quantity))
     own = on_grid(there.cost * closed / abs(there.quantity))
     other = on_grid(goes.cost * closed / abs(goes.quantity))
-    joined.quantity = there.quantity + goes.quantity
-    joined.cost = there.cost - own + goes.cost - other
-    joined.realised = there.realised - own - other
-    return joined
+    made.quantity = there.quantity + goes.quantity
+    made.cost = there.cost - own + goes.cost - other
+    made.realised = there.realised - own - other
+    return made
 
 
 def _call(parts: ConversionParts, key: PositionKey, reason: str) -> None:

@@ -8,7 +8,7 @@ from trademantra.brokers.orders import OrderChange
 from trademantra.core.time import Clock
 from trademantra.trading.desk_events import RefusedIntentError
 from trademantra.trading.intents import OrderIntent, Purpose
-from trademantra.trading.orders import Changes, ManagedOrder, OrderBook
+from trademantra.trading.orders import Changes, ManagedOrder, OrderBook, PositionKey
 from trademantra.trading.policy import cut_to
 from trademantra.trading.positions import HeldPosition
 from trademantra.trading.risk.decisions import BreachRequest, Decision
@@ -80,6 +80,12 @@ class RiskRoad:
 
     def follow(self, changes: Changes, intent: OrderIntent | None = None) -> None:
         follow(self._gate.state, changes, self._clock.now_ns(), intent)
+
+    def converted(
+        self, old: PositionKey, stays: HeldPosition, new: PositionKey, joined: HeldPosition
+    ) -> None:
+        """What `conversion.convert_product` tells."""
+        self._gate.state.converted(self._account_id, old, stays, new, joined)
 
     def forget(self, changes: Changes) -> None:
         forget(self._gate.state, changes)

@@ -8,7 +8,7 @@ Invariants:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from trademantra.core.errors import InvalidValueError, NotFoundError
@@ -16,6 +16,7 @@ from trademantra.core.instrument import Exchange, Instrument, Segment
 from trademantra.core.order import Product, Side
 from trademantra.trading.fills import Execution
 from trademantra.trading.intents import Purpose
+from trademantra.trading.orders import PositionKey
 from trademantra.trading.positions import HeldPosition
 from trademantra.trading.risk.account_books import AccountBooks
 from trademantra.trading.risk.books import (
@@ -195,6 +196,32 @@ class RiskState(AccountBooks):
         holding.trip_start = position.realised - position.charges
         self._rebase(holding, opening_unrealised if position.quantity else NOTHING)
         self._refresh(holding)
+
+    def converted(
+        self, account_id: str, old: PositionKey, stays: HeldPosition, new: PositionKey, joined: HeldPosition
+    ) -> None:
+        """Units of a position went to another product: what stays, and what is held there with them.
+
+        Results go on: only what closed against the other side there is realised.  Errors: `NotFoundError`.
+        """
+        here = self.held(account_id, old.strategy_id, old.instrument_key, old.product)
+        if here is None:
+            raise NotFoundError(f"the risk gate does not know position {old}")
+        there = self.holding(account_id, new.strategy_id, here.instrument, new.product)
+        made = NOTHING
+        for holding, position in ((here, stays), (there, joined)):
+            before, was_flat = holding.held, not holding.held.quantity
+            made += position.realised - position.charges - (before.realised - before.charges)
+            holding.held = replace(position)
+            if was_flat:
+                holding.trip_start = position.realised - position.charges
+        if here.base is None or there.base is None:  # no price yet: the first one is the day's start of both
+            self._rebase(here, None if stays.quantity else NOTHING)
+            self._rebase(there, None if joined.quantity else NOTHING)
+        for book in here.result_books:
+            book.realised += made
+        self._refresh(here)
+        self._refresh(there)
 
     def restore_book(self, scope: Scope, account_id: str, name: str, record: BookRecord) -> None:
         book = self.book(scope, account_id, name)
