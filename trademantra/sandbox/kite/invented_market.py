@@ -36,6 +36,7 @@ _VOLATILITY = 0.13
 _CARRY = 0.065  # a year: what a future is above its index
 _OPTION_EVERY = 3  # one option tick for so many of the index
 _TICK = Decimal("0.05")
+_BAND_PERCENT = Decimal(20)  # the widest that a share without derivatives has (specs/india-markets.md 2.5)
 _SHORTEST_LIFE = timedelta(days=2)
 _YEAR_NS = 365 * 86_400 * 10**9
 _FIRST_NUMBER = 10_001
@@ -67,6 +68,7 @@ def invented_market(day: date, *, seed: int, shares: int, settings: ExchangeSett
         past=made,
         began_ns=coming[0].intervals[0][0],
         settings=settings,
+        band_percent=_BAND_PERCENT,
     )
 
 

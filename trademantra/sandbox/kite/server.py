@@ -19,11 +19,12 @@ from trademantra.brokers.paper.host import ExchangeHost
 from trademantra.brokers.paper.journal import Journal
 from trademantra.brokers.paper.market import EventBatch
 from trademantra.core.errors import InvalidValueError, TradeMantraError
-from trademantra.core.time import Clock, ManualClock
+from trademantra.core.time import Clock, ManualClock, ist_date
 from trademantra.sandbox.kite import order_routes, wire
 from trademantra.sandbox.kite.accounts import KiteAccount
 from trademantra.sandbox.kite.alerts import Alerts
 from trademantra.sandbox.kite.app import make_app
+from trademantra.sandbox.kite.bands import set_bands
 from trademantra.sandbox.kite.candles import Candles
 from trademantra.sandbox.kite.columns import MarketColumns
 from trademantra.sandbox.kite.desk import Desk
@@ -117,6 +118,9 @@ class Sandbox:
         clock.advance_to(max(clock.now_ns(), exchange.now_ns))
         if clock.now_ns() > market.began_ns:
             market.source.skip_to(clock.now_ns())
+        self._band_percent, self._band_day = market.band_percent, ist_date(clock.now_ns())
+        if self._band_percent is not None:
+            set_bands(exchange, self._band_percent, self._band_day)
         faults = FaultBook()
         sessions = Sessions(accounts, clock, wiring.wall, wiring.make_token, settings.request_token_seconds)
         ticker = Ticker(MarketColumns(exchange), settings, faults, wiring.read_seconds)
@@ -197,6 +201,7 @@ class Sandbox:
             self.desk.sessions.end_expired()
 
     def _on_prices(self, batch: EventBatch, rows: IntArray) -> None:
+        self._renew_bands(int(batch.at_ns[-1]))
         self.desk.candles.take(batch)
         self.desk.ticker.publish(rows)
         watched = self.desk.alerts.watched
@@ -204,6 +209,13 @@ class Sandbox:
             for token in self.desk.exchange.listings.tokens[rows].tolist():
                 if token in watched:
                     self.desk.alerts.on_ticks(token)
+
+    def _renew_bands(self, now_ns: int) -> None:
+        """With the first prices of a day."""
+        day = ist_date(now_ns)
+        if self._band_percent is not None and day > self._band_day:
+            self._band_day = day
+            set_bands(self.desk.exchange, self._band_percent, day)
 
     def _place_basket(self, user_id: str, basket: Json) -> Json:
         return order_routes.place_basket(self.desk, user_id, basket)
