@@ -53,9 +53,10 @@ _LIMITS = (
 
 def register(app: typer.Typer) -> None:
     """Add `tm account` with its commands to `app`; calling it again adds nothing twice."""
-    from trademantra.cli import account_checks
+    from trademantra.cli import account_checks, account_sectors
 
     account_checks.register(account_app)
+    account_sectors.register(account_app)
     if all(group.typer_instance is not account_app for group in app.registered_groups):
         app.add_typer(account_app, rich_help_panel="Trade")
 

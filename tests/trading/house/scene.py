@@ -98,8 +98,8 @@ def sandbox(speed=SPEED):
         thread.join(20)
 
 
-def kite_account(root, name="kite", **more):
-    settings = ZerodhaAccountSettings(api_key="testkey", root=root)
+def kite_account(root, name="kite", settings=None, **more):
+    settings = settings or ZerodhaAccountSettings(api_key="testkey", root=root)
     return Account(account_id=name, broker=Broker.ZERODHA, mode=AccountMode.PAPER, settings=settings, **more)
 
 

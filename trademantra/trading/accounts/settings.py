@@ -18,6 +18,7 @@ from trademantra.core.money import decimal_of
 from trademantra.engine.rules import Slippage
 from trademantra.markets.charges.tariffs import tariff_of
 from trademantra.markets.sessions.squareoff import DEFAULT_BROKER, square_off_brokers
+from trademantra.trading.accounts.index_names import DEFAULT_INDEX, parse_indices
 
 _MILLISECOND_NS = 1_000_000
 _LARGEST_PORT = 65_535
@@ -44,7 +45,8 @@ class PaperAccountSettings:
 
     `cash`: what it is opened with.  `latency_ms` around which requests are delayed, with `latency_spread`.
     `slippage` as `Slippage.parse` reads it.  `square_off`: whose times close intraday positions; "" nobody's.
-    `tariff`: whose contract note is charged.  `least_funds`: with less available it is not ready.
+    `tariff`: whose contract note is charged.  `least_funds`: with less available it is not ready.  `index`: what
+    `max_index_move_percent` looks at (`parse_indices`).
     """
 
     cash: Decimal = Decimal(1_000_000)
@@ -60,6 +62,7 @@ class PaperAccountSettings:
     tariff: str = "zerodha"
     seed: int = 0
     least_funds: Decimal = Decimal(0)
+    index: str = DEFAULT_INDEX
 
     def __post_init__(self) -> None:
         if self.cash <= 0:
@@ -70,6 +73,7 @@ class PaperAccountSettings:
             raise InvalidValueError(
                 f"square_off: nobody knows the times of {self.square_off!r}", hint=f"known: {known}"
             )
+        parse_indices(self.index)
         self.exchange_settings()
         self.margin_settings()
 
@@ -101,7 +105,8 @@ class ZerodhaAccountSettings:
     `root`, `login_page`, `stream_root`: "" are Zerodha's own; of a `root` that is given the other two follow.
     `registered_address`: the IP address that is registered for orders at developers.kite.trade; "" not told.
     `order_proxy` without user and password: those are in the secrets box.  `login_port`: where the login waits for the
-    browser on this machine.  `least_funds`: with less available (rupees) the account is not ready.
+    browser on this machine.  `least_funds`: with less available (rupees) the account is not ready.  `index`: what
+    `max_index_move_percent` looks at (`parse_indices`).
     """
 
     api_key: str
@@ -114,6 +119,7 @@ class ZerodhaAccountSettings:
     registered_address: str = ""
     login_port: int = LOGIN_PORT
     least_funds: Decimal = Decimal(0)
+    index: str = DEFAULT_INDEX
 
     def __post_init__(self) -> None:
         _not_negative("least_funds", self.least_funds)
@@ -124,6 +130,7 @@ class ZerodhaAccountSettings:
                 _check_address(name, address)
         if self.order_proxy:
             _check_proxy(self.order_proxy)
+        parse_indices(self.index)
         self.adapter_settings()
 
     @property
@@ -189,7 +196,7 @@ def parse_settings(broker: Broker, data: object) -> AccountSettings:
     Decimal('250000')
     >>> parse_settings(Broker.PAPER, {"cahs": 1})
     Traceback (most recent call last):
-    trademantra.core.errors.InvalidValueError: 'cahs' is no setting of a paper account (one of cash, latency_ms, latency_spread, least_funds, limit_touch, meets, participation, queue, seed, slippage, square_off, tariff, visible_depth)
+    trademantra.core.errors.InvalidValueError: 'cahs' is no setting of a paper account (one of cash, index, latency_ms, latency_spread, least_funds, limit_touch, meets, participation, queue, seed, slippage, square_off, tariff, visible_depth)
     """
     if not isinstance(data, Mapping):
         raise InvalidValueError("the settings must be a table of names and values")

@@ -39,6 +39,7 @@ from trademantra.trading.feeds.tick_hub import TickHub
 from trademantra.trading.house.deciding import Deciding
 from trademantra.trading.house.listings import TokenBook
 from trademantra.trading.house.market import Market, MarketEars
+from trademantra.trading.house.market_facts import MarketFacts, facts_of, tell_sectors
 from trademantra.trading.house.opening import open_broker, open_paper
 from trademantra.trading.house.overseer import Overseer, OverseerParts
 from trademantra.trading.house.parts import HouseParts, Wanted
@@ -90,6 +91,7 @@ class House:
         self._troubles: dict[str, str] = {}
         self._day = ist_date(parts.clock.now_ns())
         self._ended: set[str] = set()
+        self._facts: MarketFacts | None = None
         self._deciding = Deciding(self.rooms, self._run_of, self._workers, self.gate.state, time.monotonic)
         self._readiness_watch = ReadinessWatch(
             parts, self.readiness, self.switch, self.bus, self.owner, self.rooms, self.markets, self.sessions
@@ -145,7 +147,9 @@ class House:
             workers=self._workers, on_request=self.overseer.heard, not_ready=self._not_ready, lost=self._lost,
             refused=self._refused, say=parts.say,
         )  # fmt: skip
-        for account_id in dict.fromkeys(spec.account_id for spec in wanted.sessions):
+        used = [wanted.accounts[name] for name in dict.fromkeys(spec.account_id for spec in wanted.sessions)]
+        tell_sectors(parts, used, self.gate.state)
+        for account_id in [each.account_id for each in used]:
             account, guard = wanted.accounts[account_id], self._guards.get(account_id, SendGuard(account_id))
             neighbours = [room.account for room in self.rooms.values()]
             mine = await stack.enter_async_context(AsyncExitStack())
@@ -156,6 +160,9 @@ class House:
         for source in dict.fromkeys(wanted.accounts[spec.account_id].prices_from for spec in wanted.sessions):
             await self._open_market(source, adapters[source], listings, hosts.get(source, []))
         await self._readiness_watch.look(force=True)
+        sources = {each.prices_from: adapters[each.prices_from] for each in used}
+        self._facts = facts_of(parts, self.gate, used, sessions, sources)
+        await self._facts.begin()
         for spec in sessions:
             await self._open_session(spec, wanted.accounts[spec.account_id].prices_from, adapters)
 
@@ -221,6 +228,7 @@ class House:
                 group.create_task(self._look_often()),
                 group.create_task(self._look_each_second()),
                 group.create_task(self._listen()),
+                *([] if self._facts is None else [group.create_task(self._facts.run())]),
             ]
             await self._stopping.wait()
             for task in tasks:
@@ -239,6 +247,8 @@ class House:
         while True:
             try:
                 self.overseer.look()
+                if self._facts is not None:
+                    self._facts.look()
                 self._look_at_square_off()
                 for room in self.rooms.values():
                     room.risk.keep_stops()

@@ -9,6 +9,7 @@ from trademantra.core.time import Clock
 from trademantra.kit.database import Database
 from trademantra.kit.secrets import SecretsBox
 from trademantra.trading.accounts.account import Account
+from trademantra.trading.house.fact_parts import FactTimes
 from trademantra.trading.house.pictures import TickSettings
 from trademantra.trading.house.session_spec import SessionSpec
 from trademantra.trading.runner.settings import RunnerSettings
@@ -33,6 +34,7 @@ class HouseParts:
     record: bool = True
     square_off_minutes: int = 3
     ticks: TickSettings = field(default_factory=TickSettings)
+    facts: FactTimes = field(default_factory=FactTimes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """How much two instruments move together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import pairwise
 from math import isfinite, sqrt
 
@@ -23,6 +24,7 @@ class Correlations:
     """
 
     _returns: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    _closes: dict[str, dict[date, float]] = field(default_factory=dict)
     _known: dict[tuple[str, str], float | None] = field(default_factory=dict)
 
     def tell(self, key: str, returns: Sequence[float]) -> None:
@@ -30,7 +32,17 @@ class Correlations:
         if not all(isfinite(each) for each in returns):
             raise InvalidValueError(f"{key}: a return is not a finite number")
         self._returns[key] = tuple(returns)
-        self._known = {pair: value for pair, value in self._known.items() if key not in pair}
+        self._forget(key)
+
+    def tell_closes(self, key: str, closes: Mapping[date, float]) -> None:
+        """Closing prices by day: days on which only one of two traded are left out, so their returns cover the same time.
+
+        They go before returns that were told.  Errors: `InvalidValueError` for a price that is not positive.
+        """
+        if not all(isfinite(each) and each > 0 for each in closes.values()):
+            raise InvalidValueError(f"{key}: a closing price is not a positive number")
+        self._closes[key] = dict(closes)
+        self._forget(key)
 
     def between(self, one: str, other: str) -> float | None:
         """-1 to 1; None where one of them is not known well enough, or never moved."""
@@ -38,8 +50,22 @@ class Correlations:
             return 1.0
         pair = (one, other) if one < other else (other, one)
         if pair not in self._known:
-            self._known[pair] = _pearson(self._returns.get(one, ()), self._returns.get(other, ()))
+            self._known[pair] = _pearson(*self._aligned(one, other))
         return self._known[pair]
+
+    def _aligned(self, one: str, other: str) -> tuple[Sequence[float], Sequence[float]]:
+        mine, theirs = self._closes.get(one), self._closes.get(other)
+        if mine is None or theirs is None:
+            return self._returns.get(one, ()), self._returns.get(other, ())
+        days = sorted(mine.keys() & theirs.keys())
+        return _returns([mine[day] for day in days]), _returns([theirs[day] for day in days])
+
+    def _forget(self, key: str) -> None:
+        self._known = {pair: value for pair, value in self._known.items() if key not in pair}
+
+
+def _returns(closes: Sequence[float]) -> Sequence[float]:
+    return [after / before - 1 for before, after in pairwise(closes)]
 
 
 def _pearson(one: Sequence[float], other: Sequence[float]) -> float | None:

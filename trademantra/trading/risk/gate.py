@@ -194,7 +194,7 @@ class RiskGate:
         account = self._accounts.get(account_id)
         if account is None:
             raise NotFoundError(f"no limits are set for account {account_id!r}")
-        book = self.state.book(Scope.SECTOR, account_id, self.state.sector_of(instrument.key, sector))
+        book = self.state.book(Scope.SECTOR, account_id, self.state.sector_of(instrument, sector))
         bound: Sequence[_Bound | _Watched] = [
             *self._of_strategy(account, strategy_id), *account.watched, *self._of_orders(account, strategy_id),
             *account.books, *self._of_instrument(account, instrument.key), *self._of_sector(account, book),

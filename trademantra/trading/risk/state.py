@@ -7,8 +7,9 @@ Invariants:
 - what nobody told is unknown (None, `unpriced`), never zero.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from decimal import Decimal
 
 from trademantra.core.errors import InvalidValueError, NotFoundError
@@ -173,12 +174,15 @@ class RiskState(AccountBooks):
         return self._holdings.get((account_id, strategy_id, instrument_key, product))
 
     def sector_told(self, instrument_key: str, sector: str) -> None:
-        """The sector of an instrument, for orders that do not name it.  Counts from its next new holding on."""
+        """The sector of an instrument and of contracts on it.  Counts from its next new holding on."""
         self._sectors[instrument_key] = sector
 
-    def sector_of(self, instrument_key: str, asked: str) -> str:
+    def sector_of(self, instrument: Instrument, asked: str) -> str:
         """The first that was told is the one: a strategy cannot move an instrument from sector to sector."""
-        return self._sectors.get(instrument_key) or asked
+        told = self._sectors.get(instrument.key)
+        if told is None and instrument.underlying is not None:
+            told = self._sectors.get(f"{instrument.exchange}:{instrument.underlying}")
+        return told or asked
 
     def restore_position(
         self, account_id: str, strategy_id: str, instrument: Instrument, product: Product, position: HeldPosition,
@@ -273,6 +277,14 @@ class RiskState(AccountBooks):
         """The lowest and the highest price that the exchange takes today (the broker's quote carries them)."""
         self.market(instrument_key).band = (lower, upper)
 
+    def band_lost(self, instrument_key: str) -> None:
+        """It could not be read for too long, or is of another day."""
+        self.market(instrument_key).band = None
+
+    def daily_closes(self, instrument_key: str, closes: Mapping[date, float]) -> None:
+        """Closing prices by trading day; what two instruments have in common is compared.  None at all: not known."""
+        self.correlations.tell_closes(instrument_key, closes)
+
     def returns(self, instrument_key: str, values: Sequence[float]) -> None:
         """Daily returns, oldest first, the newest of all instruments of the same day."""
         self.correlations.tell(instrument_key, values)
@@ -315,6 +327,8 @@ class RiskState(AccountBooks):
         self._looks.clear()
         self._halts.clear()
         self.index_move_percent = None
+        for market in self._markets.values():
+            market.band = None
 
     # -- inside
 
@@ -326,7 +340,7 @@ class RiskState(AccountBooks):
 
     def _new_holding(self, key: HoldingKey, instrument: Instrument, sector: str) -> Holding:
         account_id, strategy_id = key[0], key[1]
-        sector = self.sector_of(instrument.key, sector)
+        sector = self.sector_of(instrument, sector)
         if sector:
             self._sectors[instrument.key] = sector
         results = (

@@ -231,7 +231,8 @@ def _index_move(limits: OrderLimits) -> OrderCheck | None:
         move = asked.state.index_move_percent
         if move is None:
             return Breach(
-                "the index is not known, which max_index_move_percent needs; subscribe to it", unknown=True
+                "the index is not known, which max_index_move_percent needs; wait until it can be read",
+                unknown=True,
             )
         if abs(move) < limit:
             return None
