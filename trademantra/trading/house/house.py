@@ -435,7 +435,9 @@ class House:
             session = self._run_of.get(event.run_id)
             if session is not None:
                 session.was_stopped(event.run_id)
-                self.rooms[session.spec.account_id].conductor.remove(event.run_id)
+                room = self.rooms.get(session.spec.account_id)
+                if room is not None:  # another process may have taken the account over
+                    room.conductor.remove(event.run_id)
             if event.reason is not StopReason.ASKED:
                 self.parts.say(
                     f"strategy {event.run_id} is stopped ({event.reason}): {event.text}; its exits stay armed"
