@@ -259,7 +259,9 @@ class AccountDesk:
 
     def _cancel_if_wanted(self, managed: ManagedOrder) -> None:
         """An order that was to be cancelled turned out to rest at the broker."""
-        known = self._of(managed.order.order_id)
+        known = self._known.get(managed.order.order_id)
+        if known is None:
+            return
         if known.cancel_wanted and not known.cancel_under_way and managed.order.status in _RESTING:
             known.cancel_under_way = True
             self.spawn(self._cancel_now(managed))
@@ -408,6 +410,8 @@ class AccountDesk:
             self._tell(Booked(booking))
         for managed in changes.moved:
             self._tell(OrderMoved(managed))
+            if managed.order.status.is_final:
+                self._known.pop(managed.order.order_id, None)
         done = self._parts.journal.enqueue(self._parts.store.rows(changes), self._parts.lease)
 
         def tell(written: asyncio.Future[None]) -> None:
@@ -432,11 +436,13 @@ class AccountDesk:
 
     def sent_ns(self, order_id: str) -> int:
         """When an order was handed to the adapter; one from before the start perhaps in the last process's last instant."""
-        return self._of(order_id).sent_ns or self._entered_ns
+        known = self._known.get(order_id)
+        return self._entered_ns if known is None else known.sent_ns or self._entered_ns
 
     def is_changing(self, order_id: str) -> bool:
         """Whether a change of an order waits to be sent, or for its answer."""
-        return self._of(order_id).change_under_way
+        known = self._known.get(order_id)
+        return known is not None and known.change_under_way
 
     def _of(self, order_id: str) -> _Known:
         return self._known.setdefault(order_id, _Known())

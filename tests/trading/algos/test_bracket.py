@@ -331,3 +331,19 @@ def test_whatever_happens_every_bracket_ends_flat_and_nothing_is_doubled(url, se
         assert bought == sold > 0
 
     run(scenario, url)
+
+
+def test_an_algorithm_that_ended_long_ago_is_out_of_memory_and_still_begun_once(tmp_path):
+    async def scenario(made):
+        for name in ("b1", "b2"):
+            await made.algos.start(bracket(name, protection=BOTH))
+            await made.settle()
+            await made.prices("100.00", "103.05")
+            assert not made.algos.running()
+            made.timer.advance_to(made.timer.now_ns() + 3600 * 10**9)
+        assert list(made.algos._done) == ["b2"]
+        await made.algos.start(bracket("b1", protection=BOTH))
+        assert not made.algos.running()
+        assert len({order.request.tag for order in made.orders_there()}) == 6
+
+    run(scenario, f"sqlite:///{tmp_path / 'tm.db'}")

@@ -9,6 +9,7 @@ Invariants:
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -16,7 +17,7 @@ from typing import Self
 
 from trademantra.core.errors import NotFoundError
 from trademantra.core.instrument import Instrument
-from trademantra.core.time import NANOSECONDS_PER_DAY, NANOSECONDS_PER_SECOND
+from trademantra.core.time import NANOSECONDS_PER_DAY, NANOSECONDS_PER_MINUTE, NANOSECONDS_PER_SECOND
 from trademantra.engine.records import Reason
 from trademantra.kit.bus import Bus
 from trademantra.kit.database import Database
@@ -35,6 +36,7 @@ from trademantra.trading.journal import Change, JournalFailedError, OrderJournal
 from trademantra.trading.orders import Booking
 
 _REMEMBERED_NS = 7 * NANOSECONDS_PER_DAY  # so long a name that was used is known
+_KEPT_NS = 60 * NANOSECONDS_PER_MINUTE  # after its end: a late fill gives an algorithm work again
 _LOOK_AGAIN_NS = NANOSECONDS_PER_SECOND  # after something was asked for, whatever became of it
 
 
@@ -69,10 +71,9 @@ class AlgoBook:
         self._trader, self._parts = trader, parts
         self._doer = Doer(trader, parts.timer, self._call)
         self._runs: dict[str, Running] = {}
-        self._done: dict[
-            str, Running
-        ] = {}  # those of this process that ended: a late fill gives them work again
-        self._known: frozenset[str] = frozenset()
+        self._done: dict[str, Running] = {}  # those that ended within the last hour
+        self._ended: deque[tuple[int, str]] = deque()
+        self._known: set[str] = set()  # names that were used, by those that are not here any more
         self._of_instrument: dict[str, dict[str, Running]] = {}
         self._prices: dict[str, Price] = {}
         self._due: dict[str, Running] = {}
@@ -91,7 +92,7 @@ class AlgoBook:
     async def __aenter__(self) -> Self:
         parts = self._parts
         since_ns = parts.timer.now_ns() - _REMEMBERED_NS
-        self._known = await ids_since(parts.database, self.account_id, since_ns)
+        self._known = set(await ids_since(parts.database, self.account_id, since_ns))
         for stored in await unfinished(parts.database, self.account_id):
             self._add(Running(stored.spec, stored.memory, stored.memory))
         for managed in self._trader.book.all():
@@ -328,10 +329,16 @@ class AlgoBook:
 
     def _finish(self, run: Running, text: str) -> None:
         run.wake_ns = None
+        now_ns = self._parts.timer.now_ns()
         self._done[run.spec.algo_id] = self._runs.pop(run.spec.algo_id)
+        self._ended.append((now_ns, run.spec.algo_id))
+        while now_ns - self._ended[0][0] >= _KEPT_NS:
+            _, gone = self._ended.popleft()
+            if self._done.pop(gone, None) is not None:
+                self._known.add(gone)
         for instrument in run.spec.instruments():
             self._of_instrument[instrument.key].pop(run.spec.algo_id, None)
-        self._write(remembered(run.spec, run.memory, text, self._parts.timer.now_ns()))
+        self._write(remembered(run.spec, run.memory, text, now_ns))
         self._parts.owner(AlgoEnded(algo_id=run.spec.algo_id, strategy_id=run.spec.strategy_id, text=text))
 
     # -- time

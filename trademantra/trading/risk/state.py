@@ -3,10 +3,12 @@
 Invariants:
 - every sum of a book equals the sum over its holdings, after every event;
 - an order counts from `order_taken` on as if it were filled on its worse side, until `order_ended`;
-- what was filled counts also when the news comes after the order's end;
+- what was filled counts also when the news comes after the order's end; an hour after it the order itself is forgotten,
+  and such news moves the position alone;
 - what nobody told is unknown (None, `unpriced`), never zero.
 """
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -15,6 +17,7 @@ from decimal import Decimal
 from trademantra.core.errors import InvalidValueError, NotFoundError
 from trademantra.core.instrument import Exchange, Instrument, Segment
 from trademantra.core.order import Product, Side
+from trademantra.core.time import NANOSECONDS_PER_MINUTE
 from trademantra.trading.fills import Execution
 from trademantra.trading.intents import Purpose
 from trademantra.trading.orders import PositionKey
@@ -32,6 +35,8 @@ from trademantra.trading.risk.correlation import Correlations
 from trademantra.trading.risk.limits import Scope
 from trademantra.trading.risk.taken import Fingerprint, Pair, PairKey, RiskOrder, Trade, Working
 
+_KEPT_NS = 60 * NANOSECONDS_PER_MINUTE  # after an order's end
+
 
 @dataclass(slots=True)
 class RiskState(AccountBooks):
@@ -41,6 +46,8 @@ class RiskState(AccountBooks):
     _holdings: dict[HoldingKey, Holding] = field(default_factory=dict)
     _sectors: dict[str, str] = field(default_factory=dict)
     _orders: dict[str, Working] = field(default_factory=dict)
+    _ended: deque[tuple[int, str]] = field(default_factory=deque)
+    _now_ns: int = 0  # when the last order was taken
     _trades: dict[str, Trade] = field(default_factory=dict)
     _pairs: dict[PairKey, Pair] = field(default_factory=dict)
     _looks: dict[Fingerprint, int] = field(default_factory=dict)
@@ -57,6 +64,8 @@ class RiskState(AccountBooks):
         """
         if order.order_id in self._orders:
             raise InvalidValueError(f"order {order.order_id} was taken before")
+        self._now_ns = max(self._now_ns, order.taken_ns)
+        self._forget_ended()
         holding = self.holding(
             order.account_id, order.strategy_id, order.instrument, order.product, order.sector
         )
@@ -79,7 +88,7 @@ class RiskState(AccountBooks):
             book.count_message(holding.route, order.taken_ns)
 
     def knows_order(self, order_id: str) -> bool:
-        """Whether it was taken since the start, and did not end before today."""
+        """Whether it was taken since the start, and did not end long ago."""
         return order_id in self._orders
 
     def message_sent(
@@ -105,6 +114,7 @@ class RiskState(AccountBooks):
             return
         left = working.left
         working.ended = True
+        self._ended.append((self._now_ns, order_id))
         self._work(working, -left)
         trade = self._trades.get(working.order.intent_id)
         if trade is None:
@@ -332,6 +342,19 @@ class RiskState(AccountBooks):
 
     # -- inside
 
+    def _forget_ended(self) -> None:
+        """Nobody asks for an order that ended an hour ago, and a day of thousands is not to be carried along."""
+        while self._ended and self._now_ns - self._ended[0][0] >= _KEPT_NS:
+            _, order_id = self._ended.popleft()
+            working = self._orders.pop(order_id, None)
+            if working is None:  # a day has passed since
+                continue
+            trade = self._trades.get(working.order.intent_id)
+            if trade is not None and not trade.live:
+                del self._trades[working.order.intent_id]
+            if working.pair is not None and not working.pair.counted:
+                self._pairs.pop(_pair_key(working.holding, working.order), None)
+
     def _working(self, order_id: str) -> Working:
         found = self._orders.get(order_id)
         if found is None:
@@ -364,8 +387,7 @@ class RiskState(AccountBooks):
         """The pair of an exit; both of its intents name the other, whichever comes first."""
         if not order.exit_with:
             return None
-        key = (holding.key, order.side, frozenset((order.intent_id, order.exit_with)))
-        return self._pairs.setdefault(key, Pair())
+        return self._pairs.setdefault(_pair_key(holding, order), Pair())
 
     def _work(self, working: Working, quantity: Decimal) -> None:
         holding, side = working.holding, working.order.side
@@ -426,6 +448,10 @@ class RiskState(AccountBooks):
         holding.unpriced = unpriced
         for book in holding.result_books:
             book.mark_highest()
+
+
+def _pair_key(holding: Holding, order: RiskOrder) -> PairKey:
+    return holding.key, order.side, frozenset((order.intent_id, order.exit_with))
 
 
 def _count(trade: Trade, holding: Holding) -> None:

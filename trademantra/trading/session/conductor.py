@@ -106,6 +106,7 @@ class Conductor:
         self._refused = refused
         self._algos: AlgoBook | None = None
         self._runs: dict[str, Carried] = {}
+        self._labels: dict[str, frozenset[str]] = {}
         self._places: dict[tuple[str, str], _Place] = {}
         self._by_algo: dict[str, _Entry] = {}
         self._plain: dict[str, tuple[Carried, str, Reason]] = {}
@@ -122,6 +123,7 @@ class Conductor:
     def add(self, run: Carried) -> None:
         """From now on what `run` wants is carried out.  Its brackets of an earlier life are found by their labels."""
         self._runs[run.run_id] = run
+        self._labels[run.run_id] = frozenset({f"{_RUN}{run.run_id}"})
         symbols = {instrument.key: symbol for symbol, instrument in run.instruments.items()}
         for spec in self._book.running():
             if isinstance(spec, BracketSpec) and f"{_RUN}{run.run_id}" in spec.labels:
@@ -243,7 +245,7 @@ class Conductor:
                 reference_price=reference,
                 rest_target=run.rest_target,
                 registered_id=run.registered_id,
-                labels=frozenset({f"{_RUN}{run.run_id}"}),
+                labels=self._labels[run.run_id],
             )
             self._keep(_Entry(name, run, want.symbol))
             await self._book.start(spec)
@@ -322,15 +324,24 @@ class Conductor:
                 )
                 self._news.append(_Filled(run.run_id, fill))
         elif isinstance(heard, OrderMoved):
-            order = heard.order.order
-            known = self._plain.get(heard.order.intent_id)
-            if known is not None and order.status.is_final and order.filled_quantity < order.quantity:
-                run, symbol, reason = self._plain.pop(heard.order.intent_id)
-                text = order.reason or str(order.status)
-                if order.status is OrderStatus.REJECTED:
-                    self._refused(Refused(run.run_id, symbol, text))
-                if reason is Reason.ENTRY:
-                    self._news.append(_Gone(run.run_id, symbol, text))
+            self._plain_ended(heard.order.intent_id)
+
+    def _plain_ended(self, intent_id: str) -> None:
+        """Once nothing more of a plain order can fill, in all its parts: what is missing is told, and it is forgotten."""
+        known = self._plain.get(intent_id)
+        orders = [managed.order for managed in self._trader.book.of_intent(intent_id)]
+        if known is None or not all(order.status.is_final for order in orders):
+            return
+        del self._plain[intent_id]
+        missing = [order for order in orders if order.filled_quantity < order.quantity]
+        if not missing:
+            return
+        run, symbol, reason = known
+        text = missing[-1].reason or str(missing[-1].status)
+        if any(order.status is OrderStatus.REJECTED for order in missing):
+            self._refused(Refused(run.run_id, symbol, text))
+        if reason is Reason.ENTRY:
+            self._news.append(_Gone(run.run_id, symbol, text))
 
     # -- keeping
 
