@@ -25,11 +25,14 @@ AccountOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add `tm desk` with its commands to `app`; calling it again adds nothing twice."""
-    from trademantra.cli import desk_kill, desk_requests, desk_run
+    from trademantra.cli import desk_algos, desk_basket, desk_kill, desk_place, desk_requests, desk_run
 
     desk_kill.register(desk_app)
     desk_requests.register(desk_app)
     desk_run.register(desk_app)
+    desk_place.register(desk_app)
+    desk_basket.register(desk_app)
+    desk_algos.register(desk_app)
     if all(group.typer_instance is not desk_app for group in app.registered_groups):
         app.add_typer(desk_app, rich_help_panel="Trade")
 

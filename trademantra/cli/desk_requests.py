@@ -1,6 +1,8 @@
 """`tm desk reconcile`, `cancel-all`, `close-all`, `pause`, `resume`: asked of the desk that runs an account."""
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,8 +52,8 @@ def reconcile(
     from trademantra.data.home import chosen_home
     from trademantra.trading.control.requests import RequestKind
 
-    answer = _ask(chosen_home(data_dir), database, RequestKind.RECONCILE, account, timeout, {})
-    _say(answer, as_json=as_json)
+    answer = ask_desk(chosen_home(data_dir), database, RequestKind.RECONCILE, account, timeout, {})
+    say_answer(answer, as_json=as_json)
 
 
 def cancel_all(
@@ -65,8 +67,8 @@ def cancel_all(
     from trademantra.data.home import chosen_home
     from trademantra.trading.control.requests import RequestKind
 
-    answer = _ask(chosen_home(data_dir), database, RequestKind.CANCEL_ALL, account, timeout, {})
-    _say(answer, as_json=as_json)
+    answer = ask_desk(chosen_home(data_dir), database, RequestKind.CANCEL_ALL, account, timeout, {})
+    say_answer(answer, as_json=as_json)
 
 
 def close_all(
@@ -87,8 +89,8 @@ def close_all(
         if not typer.confirm(f"Close all positions{f' of {account}' if account else ''} at market?"):
             typer.echo("nothing was closed")
             raise typer.Exit(_LEFT_ALONE)
-    answer = _ask(chosen_home(data_dir), database, RequestKind.CLOSE_ALL, account, timeout, {})
-    _say(answer, as_json=as_json)
+    answer = ask_desk(chosen_home(data_dir), database, RequestKind.CLOSE_ALL, account, timeout, {})
+    say_answer(answer, as_json=as_json)
 
 
 def pause(
@@ -104,8 +106,9 @@ def pause(
     from trademantra.trading.control.requests import RequestKind
 
     arguments = {"strategy": strategy} if strategy else {}
-    _say(
-        _ask(chosen_home(data_dir), database, RequestKind.PAUSE, account, timeout, arguments), as_json=as_json
+    say_answer(
+        ask_desk(chosen_home(data_dir), database, RequestKind.PAUSE, account, timeout, arguments),
+        as_json=as_json,
     )
 
 
@@ -124,8 +127,9 @@ def stop(
     from trademantra.trading.control.requests import RequestKind
 
     arguments = {"session": session}
-    _say(
-        _ask(chosen_home(data_dir), database, RequestKind.STOP, account, timeout, arguments), as_json=as_json
+    say_answer(
+        ask_desk(chosen_home(data_dir), database, RequestKind.STOP, account, timeout, arguments),
+        as_json=as_json,
     )
 
 
@@ -142,34 +146,31 @@ def resume(
     from trademantra.trading.control.requests import RequestKind
 
     arguments = {"strategy": strategy} if strategy else {}
-    _say(
-        _ask(chosen_home(data_dir), database, RequestKind.RESUME, account, timeout, arguments),
+    say_answer(
+        ask_desk(chosen_home(data_dir), database, RequestKind.RESUME, account, timeout, arguments),
         as_json=as_json,
     )
 
 
-def _ask(
-    home: Path,
-    database: str | None,
-    kind: "RequestKind",
-    account: str | None,
-    timeout: float,
-    arguments: dict[str, str],
-) -> "DeskAnswer":
-    """Ask the desk of an account.  Errors: `NoAnswerError` at once when none runs."""
-    from secrets import token_hex
+@dataclass(frozen=True, slots=True)
+class ServedAccount:
+    """An account that a desk runs for."""
 
-    from trademantra.core.time import NANOSECONDS_PER_SECOND
+    account_id: str
+    is_live: bool
+
+
+def served_account(home: Path, database: str | None, account: str | None) -> ServedAccount:
+    """The account that is meant.  Errors: `NoAnswerError` when no desk runs for it; `InvalidValueError` for several."""
     from trademantra.kit.clock import SystemClock
-    from trademantra.kit.timer import ClockTimer
-    from trademantra.trading.control.requests import DeskRequest, NoAnswerError, RequestStore
+    from trademantra.trading.accounts.settings import AccountMode
+    from trademantra.trading.accounts.store import AccountStore
+    from trademantra.trading.control.requests import NoAnswerError
     from trademantra.trading.control.state import StateStore
 
-    timer = ClockTimer(SystemClock())
-
-    async def work() -> "DeskAnswer":
+    async def work() -> ServedAccount:
         async with opened(home, database) as opened_database:
-            now_ns = timer.now_ns()
+            now_ns = SystemClock().now_ns()
             states = await StateStore(opened_database).states()
             running = [name for name, state in states.items() if state.is_fresh(now_ns)]
             chosen = account or (running[0] if len(running) == 1 else None)
@@ -183,10 +184,44 @@ def _ask(
                 last = "" if seen is None else f" ({seen.age_text(now_ns)})"
                 raise NoAnswerError(
                     f"no desk runs for {whom}{last}" if chosen else "no desk runs",
-                    hint="tm paper and tm live start one; orders and positions are shown without",
+                    hint="tm paper and tm live start one; tm desk run --account NAME does without a strategy; "
+                    "orders and positions are shown without",
                 )
+            accounts = await AccountStore(opened_database).accounts()
+            is_live = any(each.account_id == chosen and each.mode is AccountMode.LIVE for each in accounts)
+            return ServedAccount(chosen, is_live)
+
+    return asyncio.run(work())
+
+
+def ask_desk(
+    home: Path,
+    database: str | None,
+    kind: "RequestKind",
+    account: str | None,
+    timeout: float,
+    arguments: Mapping[str, object],
+    request_id: str | None = None,
+) -> "DeskAnswer":
+    """Ask the desk of an account; the same `request_id` again is the same request.
+
+    Errors: those of `served_account` at once when none runs; those of `RequestStore.ask`.
+    """
+    from secrets import token_hex
+
+    from trademantra.core.time import NANOSECONDS_PER_SECOND
+    from trademantra.kit.clock import SystemClock
+    from trademantra.kit.timer import ClockTimer
+    from trademantra.trading.control.requests import DeskRequest, RequestStore
+
+    chosen = served_account(home, database, account).account_id
+    timer = ClockTimer(SystemClock())
+
+    async def work() -> "DeskAnswer":
+        async with opened(home, database) as opened_database:
+            now_ns = timer.now_ns()
             request = DeskRequest(
-                request_id=token_hex(16),
+                request_id=request_id or token_hex(8),
                 account_id=chosen,
                 kind=kind,
                 asked_ns=now_ns,
@@ -198,7 +233,7 @@ def _ask(
     return asyncio.run(work())
 
 
-def _say(answer: "DeskAnswer", *, as_json: bool) -> None:
+def say_answer(answer: "DeskAnswer", *, as_json: bool) -> None:
     from trademantra.cli import desk_views
 
     if as_json:

@@ -15,7 +15,7 @@ from trademantra.core.errors import BadInputError
 if TYPE_CHECKING:
     from trademantra.cli.live import Planned
 
-_EPILOG = "Examples: [bold]tm desk run --example > desk.toml[/bold] · [bold]tm desk run desk.toml[/bold]"
+_EPILOG = "Examples: [bold]tm desk run --example > desk.toml[/bold] · [bold]tm desk run desk.toml[/bold] · [bold]tm desk run --account asha[/bold]"
 _EXAMPLE = """\
 # tm desk run desk.toml: every strategy in one process, until Ctrl-C.  Accounts: tm account list.
 
@@ -41,6 +41,9 @@ size = "risk:0.005"
 stop = "0.5%"
 target = "1%"
 # trail = "0.5%"; short = true; session = "NAME" goes on with one that was interrupted
+
+# [[account]]                   # served without a strategy: for orders by hand (tm desk place)
+# id = "asha"
 """
 _WORDS = ("strategy", "account", "timeframe", "costs", "size", "stop", "target", "trail", "session")
 _TIMES = ("leave", "last_entry")
@@ -59,6 +62,12 @@ def run(
     file: Annotated[
         Path | None, typer.Argument(metavar="FILE", help="The strategies, in TOML; --example shows one.")
     ] = None,
+    account: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--account", metavar="NAME", help="Serve this account, also without a strategy; may be repeated."
+        ),
+    ] = None,
     example: Annotated[bool, typer.Option("--example", help="Print such a file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The last line is one JSON object.")] = False,
     data_dir: DataDirectory = None,
@@ -66,39 +75,70 @@ def run(
 ) -> None:
     """Trade several strategies in one desk, each in its account, until Ctrl-C.
 
+    Accounts without a strategy are served for orders by hand (tm desk place) and for sessions that begin later
+    (tm desk start).
     Then entries are taken back, and what is held stays protected; each session is named, to go on with.
     """
     if example:
         typer.echo(_EXAMPLE, nl=False)
         return
-    if file is None:
-        raise typer.BadParameter("name the file with the strategies, or --example for one")
+    if file is None and not account:
+        raise typer.BadParameter(
+            "name the file with the strategies, or --example for one; or an account: --account"
+        )
     from trademantra.cli.live import run_desk
     from trademantra.data.home import chosen_home
 
-    run_desk(chosen_home(data_dir), planned_in(file, data_dir), database, as_json=as_json)
+    planned = [] if file is None else planned_in(file, data_dir)
+    served = [*(() if file is None else served_in(file)), *(account or ())]
+    run_desk(chosen_home(data_dir), planned, database, served=served, as_json=as_json)
 
 
 def planned_in(file: Path, data_dir: Path | None) -> "Sequence[Planned]":
     """The strategies of a file.  Errors: `BadInputError` naming table and key."""
+    tables = _tables(file, "strategy")
+    if not tables and not _tables(file, "account"):
+        raise BadInputError(
+            file, "names no strategy and no account", hint="each is a table [[strategy]]; see --example"
+        )
+    made = [_planned(file, number, table, data_dir) for number, table in enumerate(tables, 1)]
+    sessions = [each.session for each in made if each.session is not None]
+    if len(set(sessions)) != len(sessions):
+        raise BadInputError(file, "two strategies name one session", hint="give each its own")
+    return made
+
+
+def served_in(file: Path) -> Sequence[str]:
+    """Accounts of a file that are served also without a strategy.  Errors: `BadInputError`."""
+    found = []
+    for number, table in enumerate(_tables(file, "account"), 1):
+        if not isinstance(table, dict) or set(table) != {"id"}:
+            raise BadInputError(
+                file, f"account {number} must have an id, and nothing else", hint='id = "asha"'
+            )
+        found.append(_word(file, f"account {number}", "id", table["id"]))
+    return found
+
+
+def _tables(file: Path, name: str) -> list[object]:
+    """The tables of one name.  Errors: `BadInputError`."""
     try:
         plain = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise BadInputError(file, f"cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise BadInputError(file, f"is no TOML: {error}", hint="tm desk run --example prints one") from error
-    tables = plain.pop("strategy", [])
-    if plain:
+    tables = plain.get(name, [])
+    unknown = [key for key in plain if key not in ("strategy", "account")]
+    if unknown:
         raise BadInputError(
-            file, f"{next(iter(plain))!r} is not known", hint="each strategy is a table [[strategy]]"
+            file,
+            f"{unknown[0]!r} is not known",
+            hint="each strategy is a table [[strategy]], each account [[account]]",
         )
-    if not isinstance(tables, list) or not tables:
-        raise BadInputError(file, "names no strategy", hint="each is a table [[strategy]]; see --example")
-    made = [_planned(file, number, table, data_dir) for number, table in enumerate(tables, 1)]
-    sessions = [each.session for each in made if each.session is not None]
-    if len(set(sessions)) != len(sessions):
-        raise BadInputError(file, "two strategies name one session", hint="give each its own")
-    return made
+    if not isinstance(tables, list):
+        raise BadInputError(file, f"names no {name}", hint=f"each is a table [[{name}]]; see --example")
+    return tables
 
 
 def _planned(file: Path, number: int, table: object, data_dir: Path | None) -> "Planned":

@@ -137,20 +137,32 @@ class Planned:
     last_entry: time | None = None
 
 
-def run_desk(home: Path, planned: Sequence[Planned], database: str | None, *, as_json: bool = False) -> None:
-    """Open the accounts with their feeds, run the strategies, until it is interrupted; a summary last."""
+def run_desk(
+    home: Path,
+    planned: Sequence[Planned],
+    database: str | None,
+    *,
+    served: Sequence[str] = (),
+    as_json: bool = False,
+) -> None:
+    """Open the accounts with their feeds, run the strategies, until it is interrupted; a summary last.
+
+    `served`: accounts that are opened also without a strategy.
+    """
     from trademantra.cli.backtest import announce_compilation
 
     announce_compilation()
 
     async def work() -> None:
         async with opened(home, database) as found:
-            await _run(home, planned, found, as_json=as_json)
+            await _run(home, planned, served, found, as_json=as_json)
 
     asyncio.run(work())
 
 
-async def _run(home: Path, planned: Sequence[Planned], database: "Database", *, as_json: bool) -> None:
+async def _run(
+    home: Path, planned: Sequence[Planned], served: Sequence[str], database: "Database", *, as_json: bool
+) -> None:
     import os
     from random import SystemRandom
 
@@ -163,6 +175,8 @@ async def _run(home: Path, planned: Sequence[Planned], database: "Database", *, 
     accounts: dict[str, Account] = {}
     for each in planned:
         accounts |= await _accounts(database, each.account_id, wants_live=each.wants_live)
+    for name in served:
+        accounts |= await _accounts(database, name, wants_live=None)
     clock = _clock(accounts.values(), wall)
     specs = [await _wanted(each, accounts[each.account_id], database, home, clock) for each in planned]
     parts = HouseParts(
@@ -170,7 +184,7 @@ async def _run(home: Path, planned: Sequence[Planned], database: "Database", *, 
         say=_say,
     )  # fmt: skip
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(open_house(parts, Wanted(accounts, specs)))
+        house = await stack.enter_async_context(open_house(parts, Wanted(accounts, specs, served)))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError):

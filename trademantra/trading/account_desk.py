@@ -43,7 +43,7 @@ from trademantra.trading.desk_events import (
 from trademantra.trading.desk_parts import DeskParts
 from trademantra.trading.intents import OrderIntent, Purpose
 from trademantra.trading.journal import JournalFailedError
-from trademantra.trading.orders import Changes, ManagedOrder, OrderBook
+from trademantra.trading.orders import Changes, ManagedOrder, OrderBook, PlannedOrder
 from trademantra.trading.outbox import Outbox, Rank
 from trademantra.trading.reconciler import Reconciler
 
@@ -129,13 +129,7 @@ class AccountDesk:
                 await asyncio.shield(taking)  # whoever is answered can rely on it: durable, or the same error
             return known
         parts = self._parts
-        if parts.adapter.session is not SessionState.ACTIVE:
-            raise RefusedIntentError(
-                "session",
-                f"account {self.account_id} is not logged in",
-                hint=f"tm account login {self.account_id}",
-            )
-        allowed = parts.gate.check(intent)
+        allowed = self.check(intent)
         planned = parts.policy.plan(allowed)
         changes = self.book.create(allowed, planned, parts.timer.now_ns())
         parts.gate.follow(changes, allowed)  # nothing is awaited since the check
@@ -145,6 +139,24 @@ class AccountDesk:
         taken.add_done_callback(lambda _: self._taking.pop(intent.intent_id))
         await asyncio.shield(taken)  # a caller that gives up does not leave an order half taken
         return changes.created
+
+    def check(self, intent: OrderIntent) -> OrderIntent:
+        """What login and limits let pass of an intent at this moment, perhaps cut.  Nothing is done.
+
+        Errors: `RefusedIntentError`.
+        """
+        parts = self._parts
+        if parts.adapter.session is not SessionState.ACTIVE:
+            raise RefusedIntentError(
+                "session",
+                f"account {self.account_id} is not logged in",
+                hint=f"tm account login {self.account_id}",
+            )
+        return parts.gate.check(intent)
+
+    def preview(self, intent: OrderIntent) -> Sequence[PlannedOrder]:
+        """The orders that would be made of an intent now.  Nothing is done.  Errors: `RefusedIntentError`, `PolicyError`."""
+        return self._parts.policy.plan(self.check(intent))
 
     async def cancel(self, order_id: str) -> None:
         """Ask for the end of an order.  One that is still in the outbox is never sent.  Final ones stay as they are.

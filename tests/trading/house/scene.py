@@ -209,8 +209,8 @@ class Scene:
 
 
 @asynccontextmanager
-async def running(home, root, accounts, sessions, **parts):
-    """Open the house with these and let it run."""
+async def running(home, root, accounts, sessions, served=(), **parts):
+    """Open the house with these and let it run; `served`: accounts without a session."""
     said = []
     clock = read_sandbox_clock(root, SystemClock())
     box = a_box(home)
@@ -223,7 +223,9 @@ async def running(home, root, accounts, sessions, **parts):
             home=home, database=database, box=box, clock=clock, wall=SystemClock(), random=Random(5), say=said.append,
             runner=RunnerSettings(decision_seconds=30.0), record=False, **parts,
         )  # fmt: skip
-        async with open_house(made, Wanted({each.account_id: each for each in accounts}, sessions)) as house:
+        async with open_house(
+            made, Wanted({each.account_id: each for each in accounts}, sessions, served)
+        ) as house:
             task = asyncio.ensure_future(house.run())
             scene = Scene(house, database, said, task)
             try:

@@ -134,6 +134,16 @@ class ExchangeHost:
         self._market_listeners.append(listener)
         return lambda: self._market_listeners.remove(listener)
 
+    def rebuild(self, build: Build) -> None:
+        """Make the exchange anew from its own state, as a restart would: with listings that are added at the end.
+
+        Errors: `ExchangeStoppedError`; what `build` raises, and then the old one stays.
+        """
+        self.check()
+        exchange = build(self._exchange.snapshot(), (), self._noted.append)
+        exchange.subscribe(self._on_event)
+        self._exchange = exchange
+
     def close(self) -> None:
         """Let go of the journal.  Nothing is taken any more."""
         self._stop(ExchangeStoppedError("the exchange is closed", hint="start it again"))

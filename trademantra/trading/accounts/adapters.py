@@ -9,7 +9,7 @@ from trademantra.brokers.paper.broker import PaperBroker, PaperBrokerSettings
 from trademantra.brokers.paper.entries import JournalEntry
 from trademantra.brokers.paper.exchange import Exchange
 from trademantra.brokers.paper.history import HistorySource
-from trademantra.brokers.paper.host import ExchangeHost
+from trademantra.brokers.paper.host import Build, ExchangeHost
 from trademantra.brokers.paper.journal import Journal
 from trademantra.brokers.port import BrokerAdapter
 from trademantra.brokers.zerodha.adapter import ZerodhaAdapter
@@ -79,6 +79,11 @@ def paper_exchange(
 
     Errors: `InvalidValueError` for an account of another broker; `JournalError`, `BadInputError`.
     """
+    return ExchangeHost(paper_build(account, listings, clock), journal)
+
+
+def paper_build(account: Account, listings: Listings, clock: Clock) -> Build:
+    """How the exchange of one paper account is made from what was kept of it.  Errors: as `paper_exchange`."""
     settings = account.settings
     if not isinstance(settings, PaperAccountSettings):
         raise InvalidValueError(f"account {account.account_id} is at {account.broker}, not on paper")
@@ -94,4 +99,4 @@ def paper_exchange(
             exchange.open_account(account.account_id, settings.cash)
         return exchange
 
-    return ExchangeHost(build, journal)
+    return build

@@ -7,11 +7,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, cast
 
+import sqlalchemy
 from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 
-from trademantra.core.errors import NotFoundError, TradeMantraError
+from trademantra.core.errors import InvalidValueError, NotFoundError, TradeMantraError
 from trademantra.core.time import NANOSECONDS_PER_SECOND
 from trademantra.kit.database import Database
 from trademantra.kit.timer import Timer
@@ -41,6 +43,16 @@ class RequestKind(StrEnum):
     RESUME = "resume"
     STOP = "stop"
     """One session ends; the others go on."""
+    START = "start"
+    """One more session begins."""
+    PLACE = "place"
+    TARGET = "target"
+    BASKET = "basket"
+    CONVERT = "convert"
+    PROTECT = "protect"
+    ALGOS = "algos"
+    """What algorithms run, and how far they are."""
+    ALGO_STOP = "algo_stop"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +81,9 @@ class RequestStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        table = cast(sqlalchemy.Table, RequestRow.__table__)
+        made = sqlite.insert(table) if database.is_sqlite else postgresql.insert(table)
+        self._put = made.on_conflict_do_nothing(index_elements=("request_id",))
 
     async def take(self, account_ids: Sequence[str], now_ns: int) -> Sequence[DeskRequest]:
         """Requests to these accounts that still hold, in the order of asking; each is handed out once.
@@ -113,16 +128,24 @@ class RequestStore:
     async def ask(self, request: DeskRequest, timer: Timer) -> DeskAnswer:
         """Write the request and wait until it is answered or void.
 
-        Errors: `NoAnswerError`; `RequestFailedError` with the desk's own words.
+        A request of the same id is the same request: it is written once, and its answer is everybody's.
+        Errors: `NoAnswerError`; `RequestFailedError` with the desk's own words; `InvalidValueError` for an id under which
+        something else was asked.
         """
+        plain: dict[str, object] = {
+            "request_id": request.request_id, "account_id": request.account_id, "kind": request.kind.value,
+            "arguments": json.dumps(dict(request.arguments)), "asked_ns": request.asked_ns,
+            "expires_ns": request.expires_ns, "taken_ns": None, "answered_ns": None, "answer": "",
+        }  # fmt: skip
         async with self._database.writing() as session:
-            session.add(
-                RequestRow(
-                    request_id=request.request_id, account_id=request.account_id, kind=request.kind.value,
-                    arguments=json.dumps(dict(request.arguments)), asked_ns=request.asked_ns,
-                    expires_ns=request.expires_ns, answered_ns=None, answer="",
+            await session.execute(self._put, plain)
+            row = await session.get_one(RequestRow, request.request_id)
+            same = (row.account_id, row.kind) == (request.account_id, request.kind.value)
+            if not same or json.loads(row.arguments) != json.loads(str(plain["arguments"])):
+                raise InvalidValueError(
+                    f"under the id {request.request_id} something else was asked before",
+                    hint="take a new --id",
                 )
-            )  # fmt: skip
         while (answer := await self._answer_of(request.request_id)) is None:
             if timer.now_ns() >= request.expires_ns:
                 answer = await self._given_up(request, timer.now_ns())

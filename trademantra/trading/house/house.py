@@ -1,6 +1,6 @@
 """One desk process: opens accounts, feeds and strategies, and keeps them going until it is told to stop.
 
-Loops: the feed, the market's queue, the overseer (four times a second), the minute, and once a second days, requests,
+Loops: the feed, the market's queue, the overseer and requests (four times a second), the minute, and once a second days,
 states and readiness.  Whatever fails in one of them is told, and the loops go on.  An account that another process took
 over is closed here; the others go on.
 """
@@ -9,7 +9,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -18,8 +18,6 @@ from functools import partial
 from sqlalchemy.exc import SQLAlchemyError
 
 from trademantra.brokers.events import SessionChanged, StreamChanged
-from trademantra.brokers.listings import Listings
-from trademantra.brokers.paper.host import ExchangeHost
 from trademantra.brokers.port import BrokerAdapter
 from trademantra.core.errors import TradeMantraError
 from trademantra.core.instrument import Instrument
@@ -37,6 +35,7 @@ from trademantra.trading.feeds.hub_settings import TickSource
 from trademantra.trading.feeds.recorder import Recorder
 from trademantra.trading.feeds.tick_hub import TickHub
 from trademantra.trading.house.deciding import Deciding
+from trademantra.trading.house.enlisting import Enlisted
 from trademantra.trading.house.listings import TokenBook
 from trademantra.trading.house.market import Market, MarketEars
 from trademantra.trading.house.market_facts import MarketFacts, facts_of, tell_sectors
@@ -53,6 +52,8 @@ from trademantra.trading.house.strategies import StrategySession
 from trademantra.trading.house.symbols import instruments_of
 from trademantra.trading.house.words import told_of_account, told_of_feed
 from trademantra.trading.journal import OrderJournal
+from trademantra.trading.manual.desk import ManualDesk, ManualParts
+from trademantra.trading.manual.feed import HandFeed, HandFeedParts
 from trademantra.trading.readiness.gate import AccountGate
 from trademantra.trading.risk.gate import RiskGate
 from trademantra.trading.risk.kill import KillSwitch
@@ -86,6 +87,9 @@ class House:
         self._run_of: dict[str, StrategySession] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._adapters: dict[str, BrokerAdapter] = {}
+        self._hand_feed: HandFeed | None = None
+        self._manual: ManualDesk | None = None
         self._rooms_open: dict[str, AsyncExitStack] = {}
         self._guards: dict[str, SendGuard] = {}
         self._troubles: dict[str, str] = {}
@@ -120,7 +124,7 @@ class House:
         parts = self.parts
         journal = await stack.enter_async_context(OrderJournal(parts.database))
         stack.push_async_callback(self._workers.close)
-        adapters: dict[str, BrokerAdapter] = {}
+        adapters = self._adapters
         for account in wanted.accounts.values():
             if account.broker is not Broker.PAPER:
                 guard = self._guards[account.account_id] = SendGuard(account.account_id)
@@ -134,22 +138,25 @@ class House:
             )
             for spec in wanted.sessions
         ]
-        tokens = TokenBook(parts.home / "paper" / "instruments.json")
-        listings = tokens.listings(each for spec in sessions for each in spec.instruments.values())
-        hosts: dict[str, list[ExchangeHost]] = {}
+        named = (each for spec in sessions for each in spec.instruments.values())
+        enlisted = Enlisted(
+            TokenBook(parts.home / "paper" / "instruments.json"), named, parts.clock, self.markets
+        )
         for account in wanted.accounts.values():
             if account.broker is Broker.PAPER:
-                adapters[account.account_id], host = await open_paper(stack, parts, account, listings)
-                hosts.setdefault(account.data_source, []).append(host)
+                adapters[account.account_id], host = await open_paper(
+                    stack, parts, account, enlisted.listings
+                )
+                enlisted.keeps(account, host)
         shared = Shared(
             owner=self.owner, database=parts.database, journal=journal, timer=self._timer, wall=ClockTimer(parts.wall),
             bus=self.bus, gate=self.gate,
             workers=self._workers, on_request=self.overseer.heard, not_ready=self._not_ready, lost=self._lost,
             refused=self._refused, say=parts.say,
         )  # fmt: skip
-        used = [wanted.accounts[name] for name in dict.fromkeys(spec.account_id for spec in wanted.sessions)]
+        used = [wanted.accounts[name] for name in wanted.served_ids]
         tell_sectors(parts, used, self.gate.state)
-        for account_id in [each.account_id for each in used]:
+        for account_id in wanted.served_ids:
             account, guard = wanted.accounts[account_id], self._guards.get(account_id, SendGuard(account_id))
             neighbours = [room.account for room in self.rooms.values()]
             mine = await stack.enter_async_context(AsyncExitStack())
@@ -157,18 +164,41 @@ class House:
                 open_room(account, adapters[account_id], guard, shared, neighbours)
             )
             self._rooms_open[account_id] = mine
-        for source in dict.fromkeys(wanted.accounts[spec.account_id].prices_from for spec in wanted.sessions):
-            await self._open_market(source, adapters[source], listings, hosts.get(source, []))
+        for source in dict.fromkeys(wanted.accounts[name].prices_from for name in wanted.served_ids):
+            await self._open_market(source, adapters[source], enlisted)
+        self._hand_feed, self._manual = self._open_manual(enlisted)
         await self._readiness_watch.look(force=True)
         sources = {each.prices_from: adapters[each.prices_from] for each in used}
         self._facts = facts_of(parts, self.gate, used, sessions, sources)
         await self._facts.begin()
         for spec in sessions:
-            await self._open_session(spec, wanted.accounts[spec.account_id].prices_from, adapters)
+            await self._open_session(spec)
 
-    async def _open_market(
-        self, source: str, adapter: BrokerAdapter, listings: Listings, hosts: Sequence[ExchangeHost]
-    ) -> None:
+    def _open_manual(self, enlisted: Enlisted) -> tuple[HandFeed, ManualDesk]:
+        """Orders by hand, and the prices for them."""
+        wall, state = ClockTimer(self.parts.wall), self.gate.state
+        feed = HandFeed(
+            HandFeedParts(
+                rooms=self.rooms, markets=self.markets, sources=self._adapters, enlist=enlisted.add, state=state,
+                timer=self._timer, wall=wall, say=self.parts.say,
+            )
+        )  # fmt: skip
+        manual = ManualParts(
+            rooms=self.rooms, sources=self._adapters, feed=feed, state=state, sessions_in=self._sessions_in,
+            timer=self._timer, wall=wall,
+        )  # fmt: skip
+        return feed, ManualDesk(manual)
+
+    def _sessions_in(self, account_id: str, instrument_key: str) -> Sequence[str]:
+        """Strategies whose sessions trade an instrument in an account."""
+        return [
+            each.spec.strategy_id
+            for each in self.sessions.values()
+            if each.spec.account_id == account_id
+            and any(instrument.key == instrument_key for instrument in each.spec.instruments.values())
+        ]
+
+    async def _open_market(self, source: str, adapter: BrokerAdapter, enlisted: Enlisted) -> None:
         parts = self.parts
         hub = TickHub([TickSource(source, adapter)], parts.clock, self._hours)
         if parts.record:
@@ -185,15 +215,14 @@ class House:
             trouble=lambda error: self._trouble(f"market of {source}", error),
         )
         self._deciding.hear_ticks(source, Pictures(hub.table, hub.best.of, parts.ticks, time.monotonic))
-        self.markets[source] = Market(hub, listings, hosts, ears)
+        self.markets[source] = Market(hub, enlisted.listings, enlisted.hosts_of(source), ears)
 
-    async def _open_session(
-        self, spec: SessionSpec, source: str, adapters: Mapping[str, BrokerAdapter]
-    ) -> None:
+    async def _open_session(self, spec: SessionSpec) -> None:
+        source = self.rooms[spec.account_id].account.prices_from
         session = StrategySession(
             spec,
             SessionParts(
-                room=self.rooms[spec.account_id], hub=self.markets[source].hub, history=adapters[source],
+                room=self.rooms[spec.account_id], hub=self.markets[source].hub, history=self._adapters[source],
                 workers=self._workers, database=self.parts.database, clock=self.parts.clock,
                 folder=self.parts.home / "sessions" / spec.session_id, tell=self.parts.say,
                 listings=self.markets[source].listings, source=source,
@@ -227,6 +256,7 @@ class House:
                 *(group.create_task(market.run()) for market in self.markets.values()),
                 group.create_task(self._look_often()),
                 group.create_task(self._look_each_second()),
+                group.create_task(self._look_for_requests()),
                 group.create_task(self._listen()),
                 *([] if self._facts is None else [group.create_task(self._facts.run())]),
             ]
@@ -273,12 +303,18 @@ class House:
     async def _look_each_second(self) -> None:
         while True:
             for look in (
-                self._look_at_days, self._look_at_requests, self._look_at_positions, self._look_at_accounts, self._tell_states,
+                self._look_at_days, self._look_at_positions, self._look_at_hand_feed, self._look_at_accounts,
+                self._tell_states,
             ):  # fmt: skip
                 await self._tried(look)
             for room in self.rooms.values():
                 room.risk.keep()
             await asyncio.sleep(1.0)
+
+    async def _look_for_requests(self) -> None:
+        while True:
+            await self._tried(self._look_at_requests)
+            await asyncio.sleep(1 / _LOOKS_PER_SECOND)
 
     async def _tried(self, look: Callable[[], Awaitable[None]], what: str = "") -> None:
         """What fails is told, once until it fails otherwise; it is tried again when its time comes."""
@@ -302,6 +338,10 @@ class House:
     async def _look_at_positions(self) -> None:
         for room in list(self.rooms.values()):
             await self._watch.look(room)
+
+    async def _look_at_hand_feed(self) -> None:
+        if self._hand_feed is not None:
+            await self._hand_feed.look()
 
     async def _look_at_days(self) -> None:
         now_ns = self.parts.clock.now_ns()
@@ -331,6 +371,8 @@ class House:
     async def _answer(self, request: DeskRequest) -> None:
         if request.kind is RequestKind.STOP:
             answer = await self._stop_session(request)
+        elif self._manual is not None and self._manual.answers(request.kind):
+            answer = await self._manual.answer(request)
         else:
             answer = await self.overseer.answer(request)
         await self._requests.answer(request.request_id, answer, self.parts.wall.now_ns())

@@ -82,6 +82,10 @@ class Market:
         """How much the strategies are behind the feed, in items."""
         return len(self._queue)
 
+    def relist(self, listings: Listings) -> None:
+        """From now on these; they begin with those that were listed before.  Paper exchanges were told first."""
+        self.listings, self._converted = listings, None
+
     def looked_at(self, now_ns: int) -> None:
         """The clock was seen: when bars of a minute's end have closed, the next one has begun."""
         minute = (now_ns - self.hub.settings.bars.lateness_ns) // NANOSECONDS_PER_MINUTE

@@ -39,7 +39,13 @@ class HouseParts:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be run: accounts by id (data sources too), and sessions."""
+    """What is to be run: accounts by id (data sources too), and sessions.  `served`: accounts without a session, too."""
 
     accounts: Mapping[str, Account]
     sessions: Sequence[SessionSpec]
+    served: Sequence[str] = ()
+
+    @property
+    def served_ids(self) -> Sequence[str]:
+        """Accounts that are taken over, each once."""
+        return list(dict.fromkeys([*(spec.account_id for spec in self.sessions), *self.served]))

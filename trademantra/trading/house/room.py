@@ -23,6 +23,7 @@ from trademantra.trading.accounts.account import Account
 from trademantra.trading.accounts.settings import AccountMode, Broker, PaperAccountSettings
 from trademantra.trading.algos.host import AlgoBook, AlgoParts
 from trademantra.trading.charges import ExecutionCharges
+from trademantra.trading.conversion import ConversionParts
 from trademantra.trading.desk_events import PersonNeeded
 from trademantra.trading.desk_parts import DeskParts
 from trademantra.trading.journal import OrderJournal
@@ -95,6 +96,7 @@ class AccountRoom:
     conductor: Conductor
     journal: OrderJournal
     risk: RiskKeeper
+    conversion: ConversionParts
 
     @property
     def account_id(self) -> str:
@@ -134,20 +136,22 @@ async def open_room(
         book = OrderBook(
             account_id, ExecutionCharges(tariff_of(_tariff(account)), _unknown(account_id, shared.bus))
         )
+        store = KeepingStore(shared.database, risk)
+        road = RiskRoad(
+            shared.gate, account_id, timer, shared.on_request, lambda: shared.not_ready(account_id)
+        )
         desk = AccountDesk(
             book,
             DeskParts(
                 adapter=adapter,
                 policy=OrderPolicy(adapter.manifest, timer, account.outside_hours),
-                store=KeepingStore(shared.database, risk),
+                store=store,
                 journal=shared.journal,
                 lease=lease,
                 limiter=_limiter(adapter, timer),
                 timer=timer,
                 bus=shared.bus,
-                gate=RiskRoad(
-                    shared.gate, account_id, timer, shared.on_request, lambda: shared.not_ready(account_id)
-                ),
+                gate=road,
                 last_price=lambda instrument: _last_price(shared.gate, instrument),
             ),
         )
@@ -166,7 +170,11 @@ async def open_room(
         )  # fmt: skip
         await stack.enter_async_context(algos)
         conductor.carries_with(algos)
-        yield AccountRoom(account, adapter, desk, algos, conductor, shared.journal, risk)
+        conversion = ConversionParts(
+            adapter=adapter, book=book, store=store, journal=shared.journal, lease=lease, bus=shared.bus,
+            converted=road.converted,
+        )  # fmt: skip
+        yield AccountRoom(account, adapter, desk, algos, conductor, shared.journal, risk, conversion)
         risk.keep()
 
 

@@ -1,0 +1,404 @@
+"""What a person may ask of a running desk, read from plain words: one parser for the command line, files and the desk.
+
+Words are those of `tm desk place` without the dashes, values are texts: {"symbol": "INFY", "side": "buy", "quantity": "10"}.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import TypeVar
+
+from trademantra.core.errors import InvalidValueError
+from trademantra.core.order import OrderType, Product, Side, Validity
+from trademantra.core.time import NANOSECONDS_PER_MINUTE
+from trademantra.engine.rules import Level
+from trademantra.trading.algos.chase import Follows
+
+MOST_ROWS = 100
+"""Rows of a basket."""
+
+_LARGEST = Decimal(10) ** 9
+_FINEST = -4  # decimal places of a price in the ledger
+_LONGEST_MINUTES = Decimal(24 * 60)
+_MOST_PARTS = 500
+_NO_LEVEL = Level()
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+class AlgoKind(StrEnum):
+    """An execution algorithm that works a quantity in parts."""
+
+    TWAP = "twap"
+    VWAP = "vwap"
+    ICEBERG = "iceberg"
+    PARTICIPATION = "participation"
+    CHASE = "chase"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlgoWish:
+    """How a quantity is to be worked.  Which words an algorithm takes: `_TAKES`.
+
+    `parts` of the time (None: one a minute); `share` of the market's volume, 0 to 1; `shown` units of an iceberg at a
+    time; `rests`: parts wait at the best price of their own side; `gives_up`: what is left at the end is not bought at
+    any price.
+    """
+
+    kind: AlgoKind
+    minutes: Decimal | None = None
+    parts: int | None = None
+    shown: Decimal | None = None
+    share: float | None = None
+    follows: Follows = Follows.OWN_BEST
+    rests: bool = False
+    gives_up: bool = False
+
+    @property
+    def length_ns(self) -> int:
+        return int((self.minutes or Decimal(0)) * NANOSECONDS_PER_MINUTE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Levels:
+    """Protection as distances: from the price of entry, and (`trail`) from the best price since."""
+
+    stop: Level = _NO_LEVEL
+    target: Level = _NO_LEVEL
+    trail: Level = _NO_LEVEL
+
+    @property
+    def is_some(self) -> bool:
+        return any(level.value > 0.0 for level in (self.stop, self.target, self.trail))
+
+
+_NO_LEVELS = Levels()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderWish:
+    """One order, with its protection or its algorithm (not both)."""
+
+    symbol: str
+    side: Side
+    quantity: Decimal
+    product: Product = Product.MIS
+    order_type: OrderType = OrderType.MARKET
+    price: Decimal | None = None
+    trigger: Decimal | None = None
+    validity: Validity = Validity.DAY
+    levels: Levels = _NO_LEVELS
+    algo: AlgoWish | None = None
+
+    def __str__(self) -> str:
+        """For a summary.
+
+        >>> str(order_wish({"symbol": "infy", "side": "buy", "quantity": "10", "stop": "1%", "price": "1500"}))
+        'BUY 10 NSE:INFY LIMIT MIS at 1500, stop 1%'
+        """
+        words = [
+            self.side.value,
+            f"{self.quantity.normalize():f}",
+            self.symbol,
+            self.order_type.value,
+            self.product.value,
+        ]
+        if self.price is not None:
+            words.append(f"at {self.price}")
+        if self.trigger is not None:
+            words.append(f"trigger {self.trigger}")
+        told = " ".join(words)
+        for name in ("stop", "target", "trail"):
+            level: Level = getattr(self.levels, name)
+            if level.value > 0.0:
+                told += f", {name} {level_words(level)}"
+        if self.algo is not None:
+            told += f", by {self.algo.kind}"
+            if self.algo.minutes is not None:
+                told += f" in {self.algo.minutes.normalize():f} minutes"
+        return told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetWish:
+    """The position to have: `quantity` units, negative for short."""
+
+    symbol: str
+    quantity: Decimal
+    product: Product = Product.MIS
+    price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvertWish:
+    """Units of a position to hold under another product; `quantity` None: all.  `strategy` "": the only one that holds it."""
+
+    symbol: str
+    old: Product
+    new: Product
+    quantity: Decimal | None = None
+    strategy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectWish:
+    """Exits for a position that was made by hand and that nothing protects."""
+
+    symbol: str
+    levels: Levels
+    product: Product = Product.MIS
+
+
+_TAKES: Mapping[AlgoKind, frozenset[str]] = {
+    AlgoKind.TWAP: frozenset({"minutes", "parts", "rest", "give_up"}),
+    AlgoKind.VWAP: frozenset({"minutes", "parts", "rest", "give_up"}),
+    AlgoKind.ICEBERG: frozenset({"shown"}),
+    AlgoKind.PARTICIPATION: frozenset({"minutes", "share", "rest"}),
+    AlgoKind.CHASE: frozenset({"minutes", "follows", "give_up"}),
+}
+_NEEDS: Mapping[AlgoKind, frozenset[str]] = {
+    AlgoKind.TWAP: frozenset({"minutes"}),
+    AlgoKind.VWAP: frozenset({"minutes"}),
+    AlgoKind.ICEBERG: frozenset({"shown"}),
+    AlgoKind.PARTICIPATION: frozenset({"minutes", "share"}),
+    AlgoKind.CHASE: frozenset({"minutes"}),
+}
+_ALGO_WORDS = frozenset({"minutes", "parts", "shown", "share", "follows", "rest", "give_up"})
+_ORDER_WORDS = frozenset(
+    {"symbol", "side", "quantity", "product", "type", "price", "trigger", "validity", "stop", "target", "trail", "algo"}
+)  # fmt: skip
+ORDER_WORDS = tuple(sorted(_ORDER_WORDS | _ALGO_WORDS))
+
+
+def order_wish(words: Mapping[str, object]) -> OrderWish:
+    """Errors: `InvalidValueError` naming the word."""
+    _only(words, _ORDER_WORDS | _ALGO_WORDS)
+    price, trigger = _price(words, "price"), _price(words, "trigger")
+    algo = _algo(words)
+    if _text(words, "type"):
+        kind = _word(words, "type", OrderType)
+    else:  # what the prices say
+        kind = {(False, False): OrderType.MARKET, (True, False): OrderType.LIMIT, (False, True): OrderType.SL_M}.get(
+            (price is not None, trigger is not None), OrderType.SL
+        )  # fmt: skip
+    for name, value, needed in (("price", price, kind.has_limit), ("trigger", trigger, kind.has_trigger)):
+        if needed != (value is not None):
+            raise InvalidValueError(f"a {kind} order {'needs a' if needed else 'has no'} {name}")
+    levels = _levels(words)
+    if algo is not None:
+        if levels.is_some:
+            raise InvalidValueError(
+                f"{algo.kind} does not protect what it buys", hint="place it, then: tm desk protect"
+            )
+        if trigger is not None:
+            raise InvalidValueError(
+                f"{algo.kind} takes no trigger", hint="--price is the worst price it pays"
+            )
+        if algo.kind is AlgoKind.ICEBERG and price is None:
+            raise InvalidValueError("iceberg needs a price: it is a limit order", hint="--price 1500")
+    return OrderWish(
+        symbol=_symbol(words), side=_word(words, "side", Side), quantity=_quantity(words, "quantity"),
+        product=_product(words, "product"), order_type=kind, price=price, trigger=trigger, validity=_validity(words),
+        levels=levels, algo=algo,
+    )  # fmt: skip
+
+
+def target_wish(words: Mapping[str, object]) -> TargetWish:
+    """Errors: `InvalidValueError` naming the word."""
+    _only(words, {"symbol", "quantity", "product", "price"})
+    quantity = _number(words, "quantity")
+    if abs(quantity) > _LARGEST:
+        raise InvalidValueError(f"quantity: {quantity:g} is more than any exchange takes")
+    return TargetWish(
+        symbol=_symbol(words), quantity=quantity, product=_product(words, "product"), price=_price(words, "price")
+    )  # fmt: skip
+
+
+def convert_wish(words: Mapping[str, object]) -> ConvertWish:
+    """Errors: `InvalidValueError` naming the word."""
+    _only(words, {"symbol", "from", "to", "quantity", "strategy"})
+    old, new = _word(words, "from", Product), _word(words, "to", Product)
+    if old is new:
+        raise InvalidValueError(f"from and to are both {old}")
+    quantity = _quantity(words, "quantity") if _text(words, "quantity") else None
+    return ConvertWish(
+        symbol=_symbol(words), old=old, new=new, quantity=quantity, strategy=_text(words, "strategy")
+    )  # fmt: skip
+
+
+def protect_wish(words: Mapping[str, object]) -> ProtectWish:
+    """Errors: `InvalidValueError` naming the word."""
+    _only(words, {"symbol", "product", "stop", "target", "trail"})
+    levels = _levels(words)
+    if not levels.is_some:
+        raise InvalidValueError(
+            "nothing to protect with", hint="give a stop, a target or a trail, such as 1%"
+        )
+    return ProtectWish(symbol=_symbol(words), levels=levels, product=_product(words, "product"))
+
+
+def basket_wish(rows: object) -> Sequence[OrderWish]:
+    """Errors: `InvalidValueError` naming each row that is wrong."""
+    if not isinstance(rows, list) or not rows:
+        raise InvalidValueError("a basket without rows")
+    if len(rows) > MOST_ROWS:
+        raise InvalidValueError(f"{len(rows)} rows; a basket has at most {MOST_ROWS}")
+    made: list[OrderWish] = []
+    wrong: list[str] = []
+    for number, row in enumerate(rows, 1):
+        try:
+            made.append(order_wish(_row(row)))
+        except InvalidValueError as error:
+            wrong.append(f"row {number}: {error}")
+    if wrong:
+        raise InvalidValueError("; ".join(wrong))
+    return made
+
+
+def _row(row: object) -> Mapping[str, object]:
+    if not isinstance(row, Mapping):
+        raise InvalidValueError("it is no object with names")
+    return row
+
+
+def level_words(level: Level) -> str:
+    """Inverse of `Level.parse`."""
+    return f"{level.value:g}{ {1: '%', 2: 'pt', 3: 'atr'}.get(int(level.kind), '') }"
+
+
+# -- words
+
+
+def _only(words: Mapping[str, object], known: "frozenset[str] | set[str]") -> None:
+    unknown = [name for name in words if name not in known]
+    if unknown:
+        raise InvalidValueError(f"{unknown[0]!r} is not known", hint=f"known: {', '.join(sorted(known))}")
+
+
+def _text(words: Mapping[str, object], name: str) -> str:
+    value = words.get(name)
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise InvalidValueError(f"{name} must be a text or a number, got {value!r}")
+    return str(value).strip()
+
+
+def _symbol(words: Mapping[str, object]) -> str:
+    """With its exchange, as `Instrument.key` has it."""
+    symbol = _text(words, "symbol").upper()
+    if not symbol or len(symbol) > 80:
+        raise InvalidValueError("name the symbol", hint="INFY or NSE:INFY")
+    return symbol if ":" in symbol else f"NSE:{symbol}"
+
+
+def _word(words: Mapping[str, object], name: str, kind: type[_Word]) -> _Word:
+    text = _text(words, name).lower().replace("-", "_")
+    for word in kind:
+        if word.value.lower().replace("-", "_") == text:
+            return word
+    known = ", ".join(word.value for word in kind)
+    raise InvalidValueError(f"{name}: {text or 'nothing'!r} is not known", hint=f"one of {known}")
+
+
+def _product(words: Mapping[str, object], name: str) -> Product:
+    return _word(words, name, Product) if _text(words, name) else Product.MIS
+
+
+def _validity(words: Mapping[str, object]) -> Validity:
+    validity = _word(words, "validity", Validity) if _text(words, "validity") else Validity.DAY
+    if validity is Validity.TTL:
+        raise InvalidValueError("validity: TTL needs minutes, which no order by hand has", hint="DAY or IOC")
+    return validity
+
+
+def _number(words: Mapping[str, object], name: str) -> Decimal:
+    text = _text(words, name).replace("_", "")
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise InvalidValueError(f"{name}: {text or 'nothing'!r} is no number") from None
+    if not number.is_finite():
+        raise InvalidValueError(f"{name}: {text!r} is no number")
+    return number
+
+
+def _quantity(words: Mapping[str, object], name: str) -> Decimal:
+    number = _number(words, name)
+    if not number > 0:
+        raise InvalidValueError(f"{name}: must be above 0, got {number:f}")
+    if number > _LARGEST:
+        raise InvalidValueError(f"{name}: {number:g} is more than any exchange takes")
+    return number
+
+
+def _price(words: Mapping[str, object], name: str) -> Decimal | None:
+    if not _text(words, name):
+        return None
+    price = _quantity(words, name)
+    exponent = price.normalize().as_tuple().exponent
+    if isinstance(exponent, int) and exponent < _FINEST:
+        raise InvalidValueError(f"{name}: {price:f} has more than {-_FINEST} decimal places")
+    return price
+
+
+def _flag(words: Mapping[str, object], name: str) -> bool:
+    value = words.get(name)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    text = str(value).strip().lower()
+    if text in ("", "no", "false", "0"):
+        return False
+    if text in ("yes", "true", "1"):
+        return True
+    raise InvalidValueError(f"{name}: {value!r} is neither yes nor no")
+
+
+def _levels(words: Mapping[str, object]) -> Levels:
+    found: dict[str, Level] = {}
+    for field in fields(Levels):
+        level = Level.parse(_text(words, field.name))
+        if level_words(level).endswith("atr"):
+            raise InvalidValueError(
+                f"{field.name}: no average range is known of an order by hand", hint="write 1% or 15pt"
+            )
+        found[field.name] = level
+    return Levels(**found)
+
+
+def _algo(words: Mapping[str, object]) -> AlgoWish | None:
+    given = {name for name in _ALGO_WORDS if words.get(name) not in (None, "", False)}
+    if not _text(words, "algo"):
+        if given:
+            raise InvalidValueError(f"{min(given)} belongs to an algorithm", hint="name it: --algo twap")
+        return None
+    kind = _word(words, "algo", AlgoKind)
+    for name in sorted(given - _TAKES[kind]):
+        raise InvalidValueError(f"{kind} has no {name}", hint=f"it has {', '.join(sorted(_TAKES[kind]))}")
+    for name in sorted(_NEEDS[kind] - given):
+        raise InvalidValueError(f"{kind} needs {name}")
+    minutes = _quantity(words, "minutes") if "minutes" in given else None
+    if minutes is not None and minutes > _LONGEST_MINUTES:
+        raise InvalidValueError(f"minutes: {minutes:f} is longer than a day")
+    return AlgoWish(
+        kind=kind, minutes=minutes, parts=_parts(words) if "parts" in given else None,
+        shown=_quantity(words, "shown") if "shown" in given else None, share=_share(words) if "share" in given else None,
+        follows=_word(words, "follows", Follows) if "follows" in given else Follows.OWN_BEST,
+        rests=_flag(words, "rest"), gives_up=_flag(words, "give_up"),
+    )  # fmt: skip
+
+
+def _parts(words: Mapping[str, object]) -> int:
+    number = _quantity(words, "parts")
+    if number != number.to_integral_value() or number > _MOST_PARTS:
+        raise InvalidValueError(f"parts: 1 to {_MOST_PARTS}, got {number:f}")
+    return int(number)
+
+
+def _share(words: Mapping[str, object]) -> float:
+    """`10%` or `0.1`."""
+    text = _text(words, "share")
+    number = _quantity({"share": text.removesuffix("%")}, "share") / (100 if text.endswith("%") else 1)
+    if number > 1:
+        raise InvalidValueError(f"share: {text} is more than all that trades", hint="write 10% or 0.1")
+    return float(number)
