@@ -86,7 +86,9 @@ def test_empty_states_say_what_to_do(empty: Path) -> None:
     assert tm(empty, "positions").stdout == "nothing is held\n"
     assert "--all shows those that are done" in tm(empty, "orders").stdout
     assert tm(empty, "orders", "--all").stdout == "there never was an order\n"
-    assert json.loads(tm(empty, "status", "--json").stdout) == {"kills": [], "accounts": [], "sessions": []}
+    assert json.loads(tm(empty, "status", "--json").stdout) == {
+        "kills": [], "accounts": [], "sessions": [], "dead_men": [],
+    }  # fmt: skip
     for words in ("positions", "orders"):
         assert json.loads(tm(empty, words, "--json").stdout) == []
     with pytest.raises(NoAnswerError, match=r"no desk runs [(]tm paper and tm live start one"):

@@ -25,7 +25,15 @@ AccountOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add `tm desk` with its commands to `app`; calling it again adds nothing twice."""
-    from trademantra.cli import desk_algos, desk_basket, desk_kill, desk_place, desk_requests, desk_run
+    from trademantra.cli import (
+        desk_algos,
+        desk_basket,
+        desk_dead_man,
+        desk_kill,
+        desk_place,
+        desk_requests,
+        desk_run,
+    )
 
     desk_kill.register(desk_app)
     desk_requests.register(desk_app)
@@ -33,6 +41,7 @@ def register(app: typer.Typer) -> None:
     desk_place.register(desk_app)
     desk_basket.register(desk_app)
     desk_algos.register(desk_app)
+    desk_dead_man.register(desk_app)
     if all(group.typer_instance is not desk_app for group in app.registered_groups):
         app.add_typer(desk_app, rich_help_panel="Trade")
 
@@ -42,18 +51,22 @@ def register(app: typer.Typer) -> None:
 )
 def status(as_json: AsJson = False, data_dir: DataDirectory = None, database: DatabaseOption = None) -> None:
     """What is killed, which desks run, how each account stands, what ran last."""
-    from trademantra.cli import desk_kill, desk_views
+    from trademantra.cli import desk_dead_man, desk_kill, desk_views
     from trademantra.data.home import chosen_home
     from trademantra.kit.clock import SystemClock
     from trademantra.trading.risk.kill import KillSwitch
 
     home, now_ns = chosen_home(data_dir), SystemClock().now_ns()
-    kills = KillSwitch(home, now_ns).in_force()
+    switch = KillSwitch(home, now_ns)
+    kills, timers = switch.in_force(), list(switch.dead_men.values())
     if not as_json:
         desk_kill.show_kills(kills)  # first, for it needs no database
+        desk_dead_man.show_timers(timers)
     found = with_database(home, database, desk_views.read_status)
     if as_json:
-        desk_views.print_json(desk_views.status_json(found, kills, now_ns))
+        desk_views.print_json(
+            desk_views.status_json(found, kills, now_ns) | desk_dead_man.timers_json(timers)
+        )
     else:
         desk_views.show_status(found, now_ns)
 

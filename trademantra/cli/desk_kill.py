@@ -64,7 +64,7 @@ def kill(
     scope, name = _scope(account, strategy, user)
     try:
         made = KillSwitch(home, now_ns).engage(
-            scope, name, who=_who(), why=why or "by hand", now_ns=now_ns, flatten=flatten
+            scope, name, who=who_asks(), why=why or "by hand", now_ns=now_ns, flatten=flatten
         )
     except (KillNotSavedError, OSError) as error:
         _kill_by_file(home / KILL_NAME, error)
@@ -110,7 +110,7 @@ def release(
         if not typer.confirm(f"Release {_words(scope, name)}? Entries go out again"):
             typer.echo("nothing was released")
             raise typer.Exit(_LEFT_ALONE)
-    switch.release(scope, name, who=_who(), why=why, now_ns=now_ns)
+    switch.release(scope, name, who=who_asks(), why=why, now_ns=now_ns)
     left = switch.in_force()
     if as_json:
         told = {"released": [scope.value, name], "still": [kill_json(each) for each in left]}
@@ -160,7 +160,8 @@ def _release_words(scope: "KillScope", name: str) -> str:
     return "tm desk release --why …" if not name else f"tm desk release --{scope} {name} --why …"
 
 
-def _who() -> str:
+def who_asks() -> str:
+    """For the audit file."""
     try:
         return f"{getpass.getuser()} (command line)"
     except (OSError, KeyError):  # no such user on this machine

@@ -14,6 +14,7 @@ from tests.trading.risk.scene import NOON, SECOND, Scene
 from trademantra.core.errors import BadInputError, InvalidValueError, NotFoundError
 from trademantra.core.order import Side
 from trademantra.trading.risk.audit import AuditLine, AuditLog
+from trademantra.trading.risk.dead_man import ALIVE_NAME
 from trademantra.trading.risk.kill import KillNotSavedError, KillSwitch, ReleaseRefusedError
 from trademantra.trading.risk.kill_files import AUDIT_NAME, KILL_NAME, STATE_NAME, KillScope, KillSource
 
@@ -382,6 +383,70 @@ def test_the_dead_man_timer(tmp_path):
     assert not blocked(restarted(tmp_path, NOON + 900 * SECOND), now=NOON + 9000 * SECOND)
     with pytest.raises(InvalidValueError):
         again.arm(SECOND - 1, now_ns=NOON, **BY)
+
+
+def test_timers_of_accounts_kill_their_own_account_and_stay_over_a_restart(tmp_path):
+    switch = KillSwitch(tmp_path, NOON)
+    switch.arm(60 * SECOND, now_ns=NOON, **BY)
+    switch.arm(30 * SECOND, now_ns=NOON, scope=ACCOUNT, name="a1", flatten=True, **BY)
+    desk = restarted(tmp_path, NOON)  # it counts from its own start
+    assert [(key, each.period_ns) for key, each in desk.dead_men.items()] == [
+        ((ALL, ""), 60 * SECOND), ((ACCOUNT, "a1"), 30 * SECOND),
+    ]  # fmt: skip
+    assert not blocked(desk, account="a1", now=NOON + 30 * SECOND)
+    assert blocked(desk, account="a1", now=NOON + 31 * SECOND)
+    assert not blocked(desk, account="a2", now=NOON + 31 * SECOND)
+    (kill,) = desk.poll(NOON + 31 * SECOND)
+    assert (kill.scope, kill.name, kill.flatten, kill.source) == (ACCOUNT, "a1", True, KillSource.DEAD_MAN)
+    desk.release(ACCOUNT, "a1", now_ns=NOON + 40 * SECOND, **BY)
+    assert not blocked(desk, account="a1", now=NOON + 60 * SECOND)
+    assert blocked(desk, account="a2", now=NOON + 61 * SECOND)  # its own release did not feed the other
+    desk.disarm(now_ns=NOON, scope=ACCOUNT, name="a1", **BY)
+    assert list(restarted(tmp_path, NOON).dead_men) == [(ALL, "")]
+
+
+def test_a_sign_of_life_by_another_process_counts_for_all_timers(tmp_path):
+    desk = KillSwitch(tmp_path, NOON)
+    desk.arm(60 * SECOND, now_ns=NOON, **BY)
+    desk.arm(90 * SECOND, now_ns=NOON, scope=ACCOUNT, name="a1", **BY)
+    file = tmp_path / ALIVE_NAME
+    file.touch()
+    assert not desk.poll(NOON + 50 * SECOND)
+    assert desk.left_ns((ALL, ""), NOON + 50 * SECOND) == 60 * SECOND
+    os.utime(file, ns=(1, 1))  # touched again
+    assert not desk.poll(NOON + 100 * SECOND)
+    assert not desk.poll(NOON + 160 * SECOND)
+    file.unlink()  # no sign of life
+    assert [kill.scope for kill in desk.poll(NOON + 161 * SECOND)] == [ALL]
+
+
+def test_a_timer_warns_once_before_it_kills(tmp_path):
+    desk = KillSwitch(tmp_path, NOON)
+    desk.arm(15 * 60 * SECOND, now_ns=NOON, flatten=True, scope=ACCOUNT, name="a1", **BY)
+    assert not desk.warnings(NOON + 10 * 60 * SECOND - 1)
+    (text,) = desk.warnings(NOON + 10 * 60 * SECOND)
+    assert (
+        text
+        == "dead-man timer: in 5 minutes account a1 is killed and its positions closed; tm desk alive keeps it"
+    )
+    assert not desk.warnings(NOON + 11 * 60 * SECOND)
+    desk.feed(NOON + 12 * 60 * SECOND)
+    assert not desk.warnings(NOON + 13 * 60 * SECOND)
+    assert len(desk.warnings(NOON + 23 * 60 * SECOND)) == 1
+    desk.poll(NOON + 28 * 60 * SECOND)
+    assert not desk.warnings(NOON + 28 * 60 * SECOND)
+
+
+def test_a_file_from_before_timers_had_scopes_is_read(tmp_path):
+    switch = KillSwitch(tmp_path, NOON)
+    switch.arm(60 * SECOND, now_ns=NOON, flatten=True, **BY)
+    content = json.loads((tmp_path / STATE_NAME).read_bytes())
+    del content["sha256"], content["dead_men"]
+    content["dead_man"] = {"period_ns": 60 * SECOND, "flatten": True}
+    content["sha256"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    (tmp_path / STATE_NAME).write_text(json.dumps(content))
+    after = restarted(tmp_path, NOON)
+    assert (list(after.dead_men), after.poll(NOON)) == ([(ALL, "")], [])
 
 
 def test_a_release_by_another_process_starts_the_timer_anew(tmp_path):

@@ -55,8 +55,10 @@ from trademantra.trading.journal import OrderJournal
 from trademantra.trading.manual.desk import ManualDesk, ManualParts
 from trademantra.trading.manual.feed import HandFeed, HandFeedParts
 from trademantra.trading.readiness.gate import AccountGate
+from trademantra.trading.risk.dead_man import minutes
 from trademantra.trading.risk.gate import RiskGate
 from trademantra.trading.risk.kill import KillSwitch
+from trademantra.trading.risk.kill_files import KillScope
 from trademantra.trading.risk.limits import Scope
 from trademantra.trading.risk.state import RiskState
 from trademantra.trading.runner.events import RunnerEvent, StopReason, StrategyStopped
@@ -403,13 +405,21 @@ class House:
 
     def _told_of(self, room: AccountRoom) -> dict[str, object]:
         mine = [each for each in self.sessions.values() if each.spec.account_id == room.account_id]
-        return told_of_account(
+        told = told_of_account(
             room,
             self.readiness.stage(room.account_id),
             self.markets.get(room.account.prices_from),
             mine,
             self.owner,
         )
+        return told | {"dead_man": self._dead_man_words(room.account_id)}
+
+    def _dead_man_words(self, account_id: str) -> str | None:
+        """When an account is killed unless somebody says that he is there."""
+        now_ns = self.parts.wall.now_ns()
+        keys = ((KillScope.ALL, ""), (KillScope.ACCOUNT, account_id))
+        left = [left_ns for key in keys if (left_ns := self.switch.left_ns(key, now_ns)) is not None]
+        return f"in {minutes(min(left))}" if left else None
 
     async def _listen(self) -> None:
         """Trouble that a person must see, as it comes; logins that change."""

@@ -57,6 +57,8 @@ class Overseer:
         for kill in parts.switch.poll(parts.wall.now_ns()):
             parts.say(str(kill))
             parts.spawn(self._carry_out(kill))
+        for warning in parts.switch.warnings(parts.wall.now_ns()):
+            parts.say(warning)
         for request in parts.gate.watch(parts.timer.now_ns()):
             self.heard(request)
 

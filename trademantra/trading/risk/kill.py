@@ -9,7 +9,7 @@ Invariants:
 Several processes may use one folder: each sees within a look what another wrote.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import ClassVar
@@ -18,6 +18,7 @@ from trademantra.core.errors import BadInputError, InvalidValueError, NotFoundEr
 from trademantra.core.time import NANOSECONDS_PER_SECOND, datetime_of
 from trademantra.data.durable import exclusive_lock, replace_file
 from trademantra.trading.risk.audit import AuditLine, AuditLog
+from trademantra.trading.risk.dead_man import DeadMen
 from trademantra.trading.risk.kill_files import (
     AUDIT_NAME,
     KILL_NAME,
@@ -73,7 +74,7 @@ class KillSwitch:
         self._kill_file: Signature = None
         self._state_file: Signature = _NEVER
         self._looked_ns = now_ns - _LOOK_EVERY_NS
-        self._fed_ns = now_ns
+        self._dead_men = DeadMen(folder)
         self._look(now_ns)
 
     # -- asking
@@ -99,8 +100,18 @@ class KillSwitch:
         return list(self._in_force.values())
 
     @property
-    def dead_man(self) -> DeadMan | None:
-        return self._saved.dead_man
+    def dead_men(self) -> Mapping[KillKey, DeadMan]:
+        """The timers that are armed."""
+        return self._saved.dead_men
+
+    def left_ns(self, key: KillKey, now_ns: int) -> int | None:
+        """Until a timer runs out, as this process counts; None where none is armed."""
+        return self._dead_men.left_ns(key, now_ns)
+
+    def warnings(self, now_ns: int) -> Sequence[str]:
+        """Timers that will run out soon, in words, each told once.  Of what is killed already there is none."""
+        self._look(now_ns)
+        return self._dead_men.warnings(now_ns, self._in_force.keys())
 
     def poll(self, now_ns: int) -> Sequence[Kill]:
         """Look at the files and the timer; answers kills that the desk has not been handed yet, each once.
@@ -162,30 +173,51 @@ class KillSwitch:
                 else:
                     kept = self._read_again()
                 kills = {key: kill for key, kill in kept.kills.items() if key != (scope, name)}
-                self._write(AuditLine(now_ns, "released", facts), KillRecord(kills, kept.dead_man))
+                self._write(AuditLine(now_ns, "released", facts), KillRecord(kills, kept.dead_men))
         except (OSError, BadInputError) as error:
             raise KillNotSavedError(
                 f"the release could not be written, so the kill stays: {error}"
             ) from error
         self._unsaved.pop((scope, name), None)
         self._damage = None
-        self._fed_ns = now_ns
+        self._dead_men.begin((scope, name), now_ns)
         self._settle()
 
-    def arm(self, period_ns: int, *, who: str, why: str, now_ns: int, flatten: bool = False) -> None:
-        """Kill everything when `feed` is not called for `period_ns`.  Stays armed over a restart, counted from the start."""
+    def arm(
+        self,
+        period_ns: int,
+        *,
+        who: str,
+        why: str,
+        now_ns: int,
+        flatten: bool = False,
+        scope: KillScope = KillScope.ALL,
+        name: str = "",
+    ) -> None:
+        """Kill everything, or this scope, when nobody reports for `period_ns`: by `feed`, or the file `alive`.
+
+        Stays armed over a restart, counted from the start.  Armed again it begins anew.  Errors: `KillNotSavedError`.
+        """
         if period_ns < NANOSECONDS_PER_SECOND:
             raise InvalidValueError(f"a dead-man timer of {period_ns} ns", hint="a second is the least")
-        facts: dict[str, str | int | bool] = {"period_ns": period_ns, "flatten": flatten}
-        self._time(DeadMan(period_ns, flatten), AuditLine(now_ns, "armed", facts | _person(who, why)))
-        self._fed_ns = now_ns
+        timer = DeadMan(period_ns, flatten, scope, name)
+        facts: dict[str, str | int | bool] = {
+            "scope": scope.value, "id": name, "period_ns": period_ns, "flatten": flatten,
+        }  # fmt: skip
+        self._time(timer.key, timer, AuditLine(now_ns, "armed", facts | _person(who, why)))
+        self._dead_men.look(self._saved.dead_men, now_ns)
+        self._dead_men.begin(timer.key, now_ns)
 
-    def disarm(self, *, who: str, why: str, now_ns: int) -> None:
-        self._time(None, AuditLine(now_ns, "disarmed", _person(who, why)))
+    def disarm(
+        self, *, who: str, why: str, now_ns: int, scope: KillScope = KillScope.ALL, name: str = ""
+    ) -> None:
+        """Errors: `KillNotSavedError`."""
+        facts: dict[str, str | int | bool] = {"scope": scope.value, "id": name}
+        self._time((scope, name), None, AuditLine(now_ns, "disarmed", facts | _person(who, why)))
 
     def feed(self, now_ns: int) -> None:
         """Somebody is there."""
-        self._fed_ns = now_ns
+        self._dead_men.heard(now_ns)
 
     # -- looking
 
@@ -208,13 +240,12 @@ class KillSwitch:
         if state != self._state_file or state == _NEVER:
             self._state_file = state
             self._reload(now_ns)
-        timer = self._saved.dead_man
-        if timer is not None and now_ns - self._fed_ns > timer.period_ns:
-            late = (now_ns - self._fed_ns) // NANOSECONDS_PER_SECOND
+        for timer, silent_ns in self._dead_men.look(self._saved.dead_men, now_ns):
+            late = silent_ns // NANOSECONDS_PER_SECOND
             self._add(
                 Kill(
-                    scope=KillScope.ALL, flatten=timer.flatten, who="the dead-man timer", why=f"nobody reported for {late} s",
-                    source=KillSource.DEAD_MAN, at_ns=now_ns,
+                    scope=timer.scope, name=timer.name, flatten=timer.flatten, who="the dead-man timer",
+                    why=f"nobody reported for {late} s", source=KillSource.DEAD_MAN, at_ns=now_ns,
                 )
             )  # fmt: skip
 
@@ -256,8 +287,8 @@ class KillSwitch:
             if known is None or (kill.flatten and not known.flatten):
                 now[kill.key] = kill
         self._in_force = now
-        if (KillScope.ALL, "") in before and (KillScope.ALL, "") not in now:
-            self._fed_ns = self._looked_ns  # released, here or by another process: the timer starts anew
+        for key in before.keys() - now.keys():
+            self._dead_men.begin(key, self._looked_ns)  # released, here or by another process
         for key, kill in now.items():
             if key not in before or (kill.flatten and not before[key].flatten):
                 self._requests.append(kill)
@@ -272,7 +303,7 @@ class KillSwitch:
                     if kill.key in kills and kills[kill.key].flatten:
                         continue  # another process asked for as much or more
                     kills[kill.key] = kill
-                    self._write(AuditLine(now_ns, "killed", facts_of(kill)), KillRecord(kills, kept.dead_man))
+                    self._write(AuditLine(now_ns, "killed", facts_of(kill)), KillRecord(kills, kept.dead_men))
         except (OSError, BadInputError) as error:
             raise KillNotSavedError(
                 f"the kill is in force but could not be written: {error}",
@@ -282,10 +313,14 @@ class KillSwitch:
         self.unsaved_reason = ""
         self._settle()
 
-    def _time(self, timer: DeadMan | None, line: AuditLine) -> None:
+    def _time(self, key: KillKey, timer: DeadMan | None, line: AuditLine) -> None:
         try:
             with self._lock():
-                self._write(line, KillRecord(self._read_again().kills, timer))
+                kept = self._read_again()
+                timers = {each: armed for each, armed in kept.dead_men.items() if each != key}
+                if timer is not None:
+                    timers[key] = timer
+                self._write(line, KillRecord(kept.kills, timers))
         except (OSError, BadInputError) as error:
             raise KillNotSavedError(f"the dead-man timer could not be changed: {error}") from error
 
@@ -326,7 +361,7 @@ class KillSwitch:
         replace_file(state, b"being repaired")
         _move_aside(self._audit.path, stamp)
         told: dict[str, str | int | bool] = {**facts, "damaged": f"*.damaged-{stamp}"}
-        record = KillRecord(kills, self._saved.dead_man)
+        record = KillRecord(kills, self._saved.dead_men)
         self._write(AuditLine(now_ns, "repaired", told), record)
         return record
 

@@ -9,11 +9,11 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from trademantra.core.errors import BadInputError, InvalidValueError
 from trademantra.core.time import datetime_of
@@ -77,10 +77,20 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class DeadMan:
-    """Everything is killed when nobody reports within `period_ns`."""
+    """Everything, or the account `name`, is killed when nobody reports within `period_ns`."""
 
     period_ns: int
     flatten: bool
+    scope: KillScope = KillScope.ALL
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.scope is KillScope.ALL) != (not self.name):
+            raise InvalidValueError("a dead-man timer is for all, or for a named account, user or strategy")
+
+    @property
+    def key(self) -> KillKey:
+        return self.scope, self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +98,7 @@ class KillRecord:
     """What the files hold."""
 
     kills: Mapping[KillKey, Kill]
-    dead_man: DeadMan | None = None
+    dead_men: Mapping[KillKey, DeadMan] = field(default_factory=dict)
 
 
 Signature: TypeAlias = tuple[int, int, int, int] | None
@@ -114,7 +124,7 @@ def read_record(folder: Path) -> KillRecord | None:
         if audit.exists():
             raise BadInputError(state, "it is gone, but its audit file is there")
         return None
-    kills, dead_man, written_hash = _read_state(state)
+    kills, dead_men, written_hash = _read_state(state)
     hashes, lines = audit.read_with_hashes()
     if written_hash not in hashes:
         raise BadInputError(audit.path, f"the line that {STATE_NAME} was written after is gone")
@@ -122,7 +132,7 @@ def read_record(folder: Path) -> KillRecord | None:
         if line.event == "killed":
             kill = kill_of(line)
             kills[kill.key] = kill
-    return KillRecord(kills, dead_man)
+    return KillRecord(kills, dead_men)
 
 
 def write_record(folder: Path, record: KillRecord, audit_hash: str) -> None:
@@ -130,9 +140,10 @@ def write_record(folder: Path, record: KillRecord, audit_hash: str) -> None:
     content: dict[str, object] = {
         "version": _VERSION,
         "audit": audit_hash,
-        "dead_man": None
-        if record.dead_man is None
-        else {"period_ns": record.dead_man.period_ns, "flatten": record.dead_man.flatten},
+        "dead_men": [
+            {"scope": each.scope.value, "id": each.name, "period_ns": each.period_ns, "flatten": each.flatten}
+            for each in record.dead_men.values()
+        ],
         "kills": [facts_of(kill) | {"at_ns": kill.at_ns} for kill in record.kills.values()],
     }
     content["sha256"] = _digest(content)
@@ -181,7 +192,7 @@ def _everything(why: str, at_ns: int) -> Kill:
     return Kill(scope=KillScope.ALL, who="the KILL file", why=why, source=KillSource.FILE, at_ns=at_ns)
 
 
-def _read_state(path: Path) -> tuple[dict[KillKey, Kill], DeadMan | None, str]:
+def _read_state(path: Path) -> tuple[dict[KillKey, Kill], dict[KillKey, DeadMan], str]:
     try:
         content = json.loads(path.read_bytes())
         digest = content.pop("sha256")
@@ -190,11 +201,27 @@ def _read_state(path: Path) -> tuple[dict[KillKey, Kill], DeadMan | None, str]:
         if content["version"] != _VERSION:
             raise BadInputError(path, f"it is of version {content['version']}", hint="update the product")
         kills = [_kill(told, path) for told in content["kills"]]
-        timer = content["dead_man"]
-        dead_man = None if timer is None else DeadMan(int(timer["period_ns"]), bool(timer["flatten"]))
-        return {kill.key: kill for kill in kills}, dead_man, _text(content["audit"])
+        timers = [_dead_man(told) for told in _timers(content)]
+        return (
+            {kill.key: kill for kill in kills},
+            {each.key: each for each in timers},
+            _text(content["audit"]),
+        )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInputError(path, f"it cannot be read: {error}") from error
+
+
+def _timers(content: Mapping[str, object]) -> Sequence[Mapping[str, object]]:
+    """The timers; a file from before there were several has one, of everything."""
+    if "dead_men" in content:
+        return cast(list[Mapping[str, object]], content["dead_men"])
+    only = cast("Mapping[str, object] | None", content["dead_man"])
+    return [] if only is None else [{"scope": "all", "id": "", **only}]
+
+
+def _dead_man(told: Mapping[str, object]) -> DeadMan:
+    scope, name = KillScope(_text(told["scope"])), _text(told["id"])
+    return DeadMan(int(str(told["period_ns"])), bool(told["flatten"]), scope, name)
 
 
 def _kill(told: Mapping[str, object], file: Path | str) -> Kill:
