@@ -33,6 +33,7 @@ def register(app: typer.Typer) -> None:
         desk_place,
         desk_requests,
         desk_run,
+        desk_start,
     )
 
     desk_kill.register(desk_app)
@@ -42,6 +43,7 @@ def register(app: typer.Typer) -> None:
     desk_basket.register(desk_app)
     desk_algos.register(desk_app)
     desk_dead_man.register(desk_app)
+    desk_start.register(desk_app)
     if all(group.typer_instance is not desk_app for group in app.registered_groups):
         app.add_typer(desk_app, rich_help_panel="Trade")
 

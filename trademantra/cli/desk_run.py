@@ -96,12 +96,12 @@ def run(
 
 def planned_in(file: Path, data_dir: Path | None) -> "Sequence[Planned]":
     """The strategies of a file.  Errors: `BadInputError` naming table and key."""
-    tables = _tables(file, "strategy")
-    if not tables and not _tables(file, "account"):
+    tables = tables_in(file, "strategy")
+    if not tables and not tables_in(file, "account"):
         raise BadInputError(
             file, "names no strategy and no account", hint="each is a table [[strategy]]; see --example"
         )
-    made = [_planned(file, number, table, data_dir) for number, table in enumerate(tables, 1)]
+    made = [planned_from(file, number, table, data_dir) for number, table in enumerate(tables, 1)]
     sessions = [each.session for each in made if each.session is not None]
     if len(set(sessions)) != len(sessions):
         raise BadInputError(file, "two strategies name one session", hint="give each its own")
@@ -111,7 +111,7 @@ def planned_in(file: Path, data_dir: Path | None) -> "Sequence[Planned]":
 def served_in(file: Path) -> Sequence[str]:
     """Accounts of a file that are served also without a strategy.  Errors: `BadInputError`."""
     found = []
-    for number, table in enumerate(_tables(file, "account"), 1):
+    for number, table in enumerate(tables_in(file, "account"), 1):
         if not isinstance(table, dict) or set(table) != {"id"}:
             raise BadInputError(
                 file, f"account {number} must have an id, and nothing else", hint='id = "asha"'
@@ -120,7 +120,7 @@ def served_in(file: Path) -> Sequence[str]:
     return found
 
 
-def _tables(file: Path, name: str) -> list[object]:
+def tables_in(file: Path, name: str) -> list[object]:
     """The tables of one name.  Errors: `BadInputError`."""
     try:
         plain = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -141,7 +141,8 @@ def _tables(file: Path, name: str) -> list[object]:
     return tables
 
 
-def _planned(file: Path, number: int, table: object, data_dir: Path | None) -> "Planned":
+def planned_from(file: Path, number: int, table: object, data_dir: Path | None) -> "Planned":
+    """One strategy's table.  Errors: `BadInputError` naming table and key."""
     from trademantra.cli.live import Planned, live_options
 
     where = f"strategy {number}"

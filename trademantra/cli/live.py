@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import date, time
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from trademantra.engine.records import RecordArray
     from trademantra.kit.database import Database
     from trademantra.trading.accounts.account import Account
+    from trademantra.trading.house.parts import SessionPlan
     from trademantra.trading.house.session_spec import SessionSpec
     from trademantra.trading.house.strategies import StrategySession
 
@@ -181,7 +182,7 @@ async def _run(
     specs = [await _wanted(each, accounts[each.account_id], database, home, clock) for each in planned]
     parts = HouseParts(
         home=home, database=database, box=open_box(home, os.environ), clock=clock, wall=wall, random=SystemRandom(),
-        say=_say,
+        say=_say, plan=_plan_later(database, home, clock),
     )  # fmt: skip
     async with AsyncExitStack() as stack:
         house = await stack.enter_async_context(open_house(parts, Wanted(accounts, specs, served)))
@@ -246,6 +247,19 @@ async def _accounts(
             hint=f"tm account set {account_id} data_source=NAME of an account whose feed it hears",
         )
     return found
+
+
+def _plan_later(database: "Database", home: Path, clock: "Clock") -> "SessionPlan":
+    """How the desk reads what `tm desk start` asks for."""
+    from trademantra.cli.desk_run import planned_from
+
+    async def plan(account: "Account", table: "Mapping[str, object]") -> "SessionSpec":
+        words = dict(table) | {"account": account.account_id}
+        return await _wanted(
+            planned_from(Path("tm desk start"), 1, words, home), account, database, home, clock
+        )
+
+    return plan
 
 
 def _clock(accounts: "Iterable[Account]", wall: "Clock") -> "Clock":

@@ -80,7 +80,8 @@ class Deciding:
         return [
             session
             for session in dict.fromkeys(self._run_of.values())
-            if session.spec.account_id in self._rooms
+            if session.is_open
+            and session.spec.account_id in self._rooms
             and self._rooms[session.spec.account_id].account.prices_from == source
         ]
 

@@ -48,6 +48,7 @@ from trademantra.trading.house.readiness_watch import ReadinessWatch
 from trademantra.trading.house.room import AccountRoom, SendGuard, Shared, open_room
 from trademantra.trading.house.session_spec import SessionParts, SessionSpec
 from trademantra.trading.house.square_off import SquareOff
+from trademantra.trading.house.starting import Starter, StarterParts
 from trademantra.trading.house.strategies import StrategySession
 from trademantra.trading.house.symbols import instruments_of
 from trademantra.trading.house.words import told_of_account, told_of_feed
@@ -92,6 +93,7 @@ class House:
         self._adapters: dict[str, BrokerAdapter] = {}
         self._hand_feed: HandFeed | None = None
         self._manual: ManualDesk | None = None
+        self._starter: Starter | None = None
         self._rooms_open: dict[str, AsyncExitStack] = {}
         self._guards: dict[str, SendGuard] = {}
         self._troubles: dict[str, str] = {}
@@ -169,6 +171,12 @@ class House:
         for source in dict.fromkeys(wanted.accounts[name].prices_from for name in wanted.served_ids):
             await self._open_market(source, adapters[source], enlisted)
         self._hand_feed, self._manual = self._open_manual(enlisted)
+        self._starter = Starter(
+            StarterParts(
+                rooms=self.rooms, sessions=self.sessions, sources=adapters, readiness=self.readiness, enlist=enlisted.add,
+                plan=parts.plan, open_session=self._open_session, timer=self._timer,
+            )
+        )  # fmt: skip
         await self._readiness_watch.look(force=True)
         sources = {each.prices_from: adapters[each.prices_from] for each in used}
         self._facts = facts_of(parts, self.gate, used, sessions, sources)
@@ -231,7 +239,13 @@ class House:
             ),
         )  # fmt: skip
         self._run_of |= dict.fromkeys(session.run_ids, session)
-        await session.open()
+        try:
+            await session.open()
+        except (TradeMantraError, SQLAlchemyError, OSError):
+            await session.undo()
+            for run_id in session.run_ids:
+                self._run_of.pop(run_id, None)
+            raise
         self.sessions[spec.session_id] = session
         self.parts.say(
             f"{spec.strategy.name} runs in {spec.account_id}: {len(spec.instruments)} instruments, {spec.timeframe}, "
@@ -373,6 +387,8 @@ class House:
     async def _answer(self, request: DeskRequest) -> None:
         if request.kind is RequestKind.STOP:
             answer = await self._stop_session(request)
+        elif self._starter is not None and request.kind is RequestKind.START:
+            answer = await self._starter.answer(request)
         elif self._manual is not None and self._manual.answers(request.kind):
             answer = await self._manual.answer(request)
         else:

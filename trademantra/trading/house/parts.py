@@ -1,9 +1,10 @@
 """What a desk process is given, and what it is to run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import TypeAlias
 
 from trademantra.core.time import Clock
 from trademantra.kit.database import Database
@@ -14,6 +15,9 @@ from trademantra.trading.house.pictures import TickSettings
 from trademantra.trading.house.session_spec import SessionSpec
 from trademantra.trading.runner.settings import RunnerSettings
 
+SessionPlan: TypeAlias = Callable[[Account, Mapping[str, object]], Awaitable[SessionSpec]]
+"""A session of an account from plain words (a table of `tm desk run`), after the go-live gate.  Errors: why not."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HouseParts:
@@ -21,6 +25,7 @@ class HouseParts:
 
     `say` hears one line for the owner at a time.  `square_off_minutes` before the broker's own square-off, intraday
     positions that are still there are closed.  `ticks`: how strategies that hear single prices are told them.
+    `plan` for sessions that begin later; None: none do.
     """
 
     home: Path
@@ -35,6 +40,7 @@ class HouseParts:
     square_off_minutes: int = 3
     ticks: TickSettings = field(default_factory=TickSettings)
     facts: FactTimes = field(default_factory=FactTimes)
+    plan: SessionPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)

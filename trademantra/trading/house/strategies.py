@@ -52,6 +52,7 @@ class StrategySession:
         self.tape: LiveTape | None = None
         self.stopped: set[str] = set()
         self._rows: dict[str, Collection[int]] = {}
+        self.is_open = False
 
     @property
     def run_ids(self) -> Sequence[str]:
@@ -127,6 +128,16 @@ class StrategySession:
                 traded = [spec.instruments[symbol] for symbol in run.symbols]
                 parts.hub.best.follow(traded)
                 self._rows[run_id] = frozenset(parts.hub.table.row_of(each) for each in traded)
+        self.is_open = True
+
+    async def undo(self) -> None:
+        """`open` has failed: nothing that it began goes on."""
+        started = {each.run_id for each in self._parts.workers.status()}
+        for run_id in self._runs:
+            self._parts.room.conductor.remove(run_id)
+            if run_id in started:
+                await self._parts.workers.stop(run_id)
+        await self._parts.hub.unsubscribe(self.spec.session_id)
 
     async def look(self) -> None:
         """Tell the runs of a day that begins, keep what they were told, and write closed trades."""
