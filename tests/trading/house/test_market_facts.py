@@ -12,6 +12,7 @@ from trademantra.core.instrument import Exchange
 from trademantra.core.time import datetime_of
 from trademantra.markets.contracts.breakers import HaltKind, circuit_breaker
 from trademantra.trading.house.breaker import Breaker
+from trademantra.trading.house.fact_parts import Watched
 from trademantra.trading.risk.correlation import Correlations
 
 NSE, BSE = Exchange.NSE, Exchange.BSE
@@ -61,6 +62,31 @@ def test_a_quote_without_a_band_is_no_band_at_all_whatever_was_known(lower, uppe
         assert facts.band(INFY) == (D(90), D(110))
         await facts.step(180)
         assert facts.said == ["price bands of kite: none is told of NSE:TCS; entries that need it wait"]
+
+    play(facts, story)
+
+
+def test_what_begins_to_be_traded_later_is_known_before_its_first_decision_and_read_with_the_rest_from_then_on():
+    facts = Facts(bands=(TCS,))
+    facts.broker.band(TCS, 90, 110)
+    facts.broker.band(INFY, 80, 120)
+
+    async def story():
+        assert facts.band(INFY) is None
+        both = Watched(name="kite", source=facts.broker, bands=(TCS, INFY), indices=(NIFTY,))
+        await facts.facts.watch([both])
+        assert facts.band(INFY) == (D(80), D(120))
+        assert facts.band(TCS) == (D(90), D(110))
+        asked = len(facts.broker.asked)
+        await facts.facts.watch([both])
+        assert len(facts.broker.asked) == asked, "nothing new, nothing asked"
+        facts.broker.band(INFY, 85, 120)
+        await facts.step(61)
+        assert facts.band(INFY) == (D(85), D(120))
+        await facts.facts.watch([])
+        asked = len(facts.broker.asked)
+        await facts.step(61)
+        assert len(facts.broker.asked) == asked
 
     play(facts, story)
 

@@ -119,7 +119,9 @@ class Pump:
                 pause = self._pause()
             self._changed.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(pause):  # wait_for of Python 3.11 loses a cancel that comes with the change
+                async with asyncio.timeout(
+                    pause
+                ):  # wait_for of Python 3.11 loses a cancel that comes with the change
                     await self._changed.wait()
 
     def _due_ns(self) -> int:

@@ -38,7 +38,7 @@ from trademantra.trading.house.deciding import Deciding
 from trademantra.trading.house.enlisting import Enlisted
 from trademantra.trading.house.listings import TokenBook
 from trademantra.trading.house.market import Market, MarketEars
-from trademantra.trading.house.market_facts import MarketFacts, facts_of, tell_sectors
+from trademantra.trading.house.market_facts import market_facts, tell_sectors, watched_in
 from trademantra.trading.house.opening import open_broker, open_paper
 from trademantra.trading.house.overseer import Overseer, OverseerParts
 from trademantra.trading.house.parts import HouseParts, Wanted
@@ -99,7 +99,7 @@ class House:
         self._troubles: dict[str, str] = {}
         self._day = ist_date(parts.clock.now_ns())
         self._ended: set[str] = set()
-        self._facts: MarketFacts | None = None
+        self._facts, self._watched_words = market_facts(parts, self.gate.state), ""
         self._deciding = Deciding(self.rooms, self._run_of, self._workers, self.gate.state, time.monotonic)
         self._readiness_watch = ReadinessWatch(
             parts, self.readiness, self.switch, self.bus, self.owner, self.rooms, self.markets, self.sessions
@@ -174,13 +174,11 @@ class House:
         self._starter = Starter(
             StarterParts(
                 rooms=self.rooms, sessions=self.sessions, sources=adapters, readiness=self.readiness, enlist=enlisted.add,
-                plan=parts.plan, open_session=self._open_session, timer=self._timer,
+                plan=parts.plan, open_session=self._open_later, timer=self._timer,
             )
         )  # fmt: skip
         await self._readiness_watch.look(force=True)
-        sources = {each.prices_from: adapters[each.prices_from] for each in used}
-        self._facts = facts_of(parts, self.gate, used, sessions, sources)
-        await self._facts.begin()
+        await self._watch_facts(sessions)
         for spec in sessions:
             await self._open_session(spec)
 
@@ -189,8 +187,8 @@ class House:
         wall, state = ClockTimer(self.parts.wall), self.gate.state
         feed = HandFeed(
             HandFeedParts(
-                rooms=self.rooms, markets=self.markets, sources=self._adapters, enlist=enlisted.add, state=state,
-                timer=self._timer, wall=wall, say=self.parts.say,
+                rooms=self.rooms, markets=self.markets, sources=self._adapters, enlist=enlisted.add,
+                heard=self._watch_facts, state=state, timer=self._timer, wall=wall, say=self.parts.say,
             )
         )  # fmt: skip
         manual = ManualParts(
@@ -198,6 +196,28 @@ class House:
             timer=self._timer, wall=wall,
         )  # fmt: skip
         return feed, ManualDesk(manual)
+
+    async def _watch_facts(self, coming: Sequence[SessionSpec] = ()) -> None:
+        """What limits must know of all that is traded here, `coming` sessions included."""
+        traded: dict[str, list[Instrument]] = {name: [] for name in self.rooms}
+        for spec in [*(each.spec for each in self.sessions.values()), *coming]:
+            if spec.account_id in traded:
+                traded[spec.account_id] += spec.instruments.values()
+        if self._hand_feed is not None:
+            for name, instruments in traded.items():
+                instruments += self._hand_feed.instruments(name)
+        accounts = [room.account for room in self.rooms.values()]
+        sources = {each.prices_from: self._adapters[each.prices_from] for each in accounts}
+        watched = watched_in(self.gate, accounts, traded, sources)
+        words = "\n".join(filter(None, map(str, watched)))
+        if words and words != self._watched_words:
+            self.parts.say(words)
+        self._watched_words = words
+        await self._facts.watch(watched)
+
+    async def _open_later(self, spec: SessionSpec) -> None:
+        await self._watch_facts([spec])
+        await self._open_session(spec)
 
     def _sessions_in(self, account_id: str, instrument_key: str) -> Sequence[str]:
         """Strategies whose sessions trade an instrument in an account."""
@@ -274,7 +294,7 @@ class House:
                 group.create_task(self._look_each_second()),
                 group.create_task(self._look_for_requests()),
                 group.create_task(self._listen()),
-                *([] if self._facts is None else [group.create_task(self._facts.run())]),
+                group.create_task(self._facts.run()),
             ]
             await self._stopping.wait()
             for task in tasks:
@@ -293,8 +313,7 @@ class House:
         while True:
             try:
                 self.overseer.look()
-                if self._facts is not None:
-                    self._facts.look()
+                self._facts.look()
                 self._look_at_square_off()
                 for room in self.rooms.values():
                     room.risk.keep_stops()

@@ -6,11 +6,12 @@ wait; that is said once.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 
 from trademantra.brokers.events import SessionState
 from trademantra.core.errors import BadInputError
+from trademantra.core.instrument import Instrument
 from trademantra.core.time import NANOSECONDS_PER_SECOND
 from trademantra.kit.timer import ClockTimer
 from trademantra.trading.accounts.account import Account
@@ -21,7 +22,6 @@ from trademantra.trading.house.facts_needed import Trading, needs_of, watched_of
 from trademantra.trading.house.index_facts import IndexFacts
 from trademantra.trading.house.parts import HouseParts
 from trademantra.trading.house.sectors import NAME, read_sectors
-from trademantra.trading.house.session_spec import SessionSpec
 from trademantra.trading.risk.gate import RiskGate
 from trademantra.trading.risk.state import RiskState
 
@@ -29,16 +29,22 @@ _WITHOUT_LOGIN_NS = 5 * NANOSECONDS_PER_SECOND
 
 
 class MarketFacts:
-    """Of one desk.  `run` reads, `look` forgets what grew old: call it a few times a second, it asks nobody."""
+    """Of one desk.  `watch` says what is to be known, `run` reads it again and again; `look` forgets what grew old: call it
+    a few times a second, it asks nobody."""
 
-    def __init__(self, parts: FactParts, watched: Sequence[Watched]) -> None:
+    def __init__(self, parts: FactParts, watched: Sequence[Watched] = ()) -> None:
         self._parts, self._watched = parts, tuple(watched)
-        limited = frozenset(index.key for each in watched for index in each.indices)
         self._bands, self._closes = BandFacts(parts), CloseFacts(parts)
-        self._indices = IndexFacts(parts, limited)
+        self._indices = IndexFacts(parts, _limited(watched))
+        self._changed = asyncio.Event()
 
-    async def begin(self) -> None:
-        """Read once what one call tells, so that a first decision does not come before it.  What fails is told."""
+    async def watch(self, watched: Sequence[Watched]) -> None:
+        """From now on these facts.  Read once what one call tells, so that a first decision does not come before it; what
+        fails is told.  What was known stays known until it is too old."""
+        if tuple(watched) == self._watched:
+            return
+        self._watched, self._indices.limited = tuple(watched), _limited(watched)
+        self._changed.set()
         for each in self._watched:
             if each.bands:
                 await self._bands.read(each)
@@ -47,9 +53,13 @@ class MarketFacts:
 
     async def run(self) -> None:
         """Until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for read in self._readings():
-                group.create_task(self._again_and_again(*read))
+        while True:
+            self._changed.clear()
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._again_and_again(*read)) for read in self._readings()]
+                await self._changed.wait()
+                for task in tasks:
+                    task.cancel()
 
     def look(self) -> None:
         self._bands.look()
@@ -74,37 +84,37 @@ class MarketFacts:
             await wall.until(wall.now_ns() + wait_ns)
 
 
-def facts_of(
-    parts: HouseParts, gate: RiskGate, accounts: Sequence[Account], sessions: Sequence[SessionSpec],
+def market_facts(parts: HouseParts, state: RiskState) -> MarketFacts:
+    """Of a desk that watches nothing yet."""
+    return MarketFacts(
+        FactParts(
+            state=state, clock=parts.clock, wall=ClockTimer(parts.wall), notes=Notes(parts.say), times=parts.facts
+        )
+    )  # fmt: skip
+
+
+def watched_in(
+    gate: RiskGate,
+    accounts: Sequence[Account],
+    traded: Mapping[str, Collection[Instrument]],
     sources: Mapping[str, FactSource],
-) -> MarketFacts:  # fmt: skip
-    """What the limits in force of these accounts need, of the instruments that are traded and held there; says what."""
+) -> Sequence[Watched]:
+    """What the limits in force of these accounts need, of the instruments that are traded (by account) and held there."""
     trading = [
         Trading(
             account=account,
             needs=needs_of(gate.limits(account.account_id).owners),
-            instruments=[
-                one
-                for spec in sessions
-                if spec.account_id == account.account_id
-                for one in spec.instruments.values()
-            ],
+            instruments=traded.get(account.account_id, ()),
             held=[each.instrument for each in gate.state.holdings_of(account.account_id) if each.worst],
         )
         for account in accounts
     ]
-    watched = watched_of(trading, sources)
-    for each in watched:
-        if text := str(each):
-            parts.say(text)
-    made = FactParts(
-        state=gate.state,
-        clock=parts.clock,
-        wall=ClockTimer(parts.wall),
-        notes=Notes(parts.say),
-        times=parts.facts,
-    )
-    return MarketFacts(made, watched)
+    return watched_of(trading, sources)
+
+
+def _limited(watched: Sequence[Watched]) -> frozenset[str]:
+    """Indices that limits look at, by key."""
+    return frozenset(index.key for each in watched for index in each.indices)
 
 
 def tell_sectors(parts: HouseParts, accounts: Sequence[Account], state: RiskState) -> None:

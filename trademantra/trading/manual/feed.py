@@ -3,7 +3,7 @@
 An instrument is subscribed when it is first named, and left when nothing is held, works or runs in it for a while.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar
@@ -38,13 +38,15 @@ class NoPriceError(TradeMantraError):
 class HandFeedParts:
     """`markets` and `sources` (whose lists and prices they are) by the name of the source account.
 
-    `enlist` makes instruments known to markets and paper exchanges.  `timer` is that of the markets, `wall` the real one.
+    `enlist` makes instruments known to markets and paper exchanges; `heard` is told that others are heard now, before
+    anything is placed in them.  `timer` is that of the markets, `wall` the real one.
     """
 
     rooms: Mapping[str, AccountRoom]
     markets: Mapping[str, Market]
     sources: Mapping[str, BrokerAdapter]
     enlist: Callable[[Collection[Instrument]], None]
+    heard: Callable[[], Awaitable[None]]
     state: RiskState
     timer: Timer
     wall: Timer
@@ -98,6 +100,12 @@ class HandFeed:
             )
         for each in instruments:
             mine.setdefault(each.key, _Heard(each, now_ns)).needed_ns = now_ns
+        if new:
+            await parts.heard()
+
+    def instruments(self, account_id: str) -> Sequence[Instrument]:
+        """What an account hears by hand at present."""
+        return [each.instrument for each in self._heard.get(account_id, {}).values()]
 
     async def first_prices(
         self, room: AccountRoom, instruments: Collection[Instrument], longest_ns: int = FIRST_PRICE_NS
