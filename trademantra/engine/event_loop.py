@@ -65,8 +65,7 @@ class EventLoop:
                     context.in_auction = True
                     strategy.on_session(context)
                     context.in_auction = False
-                while waiting and minute >= waiting[0]:
-                    strategy.on_time(context, waiting.pop(0))
+                self._call_on_time(waiting, minute)
                 self._portfolio.opens_ns = NEVER
             if book.due <= i:
                 self._move(book, i, step_at)
@@ -93,8 +92,7 @@ class EventLoop:
                 context.in_auction = True
                 strategy.on_session(context)
                 context.in_auction = False
-            while waiting and minute >= waiting[0]:
-                strategy.on_time(context, waiting.pop(0))
+            self._call_on_time(waiting, minute)
             self._portfolio.opens_ns = NEVER
             self._trade(group)
             for book, i in group:
@@ -111,6 +109,14 @@ class EventLoop:
                 for book, i in exits_first(group):
                     if book.due == i + 1:
                         self._move(book, i, settle_at)
+
+    def _call_on_time(self, waiting: list[int], minute: int) -> None:
+        context = self._context
+        while waiting and minute >= waiting[0]:
+            at = waiting.pop(0)
+            context.in_auction = at < 0
+            self._strategy.on_time(context, at)
+            context.in_auction = False
 
     def _together(self) -> Iterator[Group]:
         """Bars of all instruments that start at the same time, in time order; books in their given order."""

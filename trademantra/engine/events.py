@@ -95,7 +95,8 @@ def event_of(symbol: str, fill: np.void) -> FillEvent:
 class EventStrategy:
     """A strategy of callbacks.  Subclass it, declare the class fields, override what you need.
 
-    `times` are minutes since the session's open at which `on_time` is called, before that minute's bar is known.
+    `times` are minutes since the session's open at which `on_time` is called, before that minute's bar is known; those
+    below zero come before the open (-1 is 09:14 at NSE), after `on_session`, and orders of theirs go at the open.
     Parameters arrive as attributes of `self.values`.
     """
 
@@ -166,9 +167,10 @@ class Context:
         return self._book(symbol).past()
 
     def preopen(self, symbol: str = "") -> float:
-        """In `on_session`: the price of the pre-open auction, which is the open of the session's first bar.
+        """Before the open: the price of the pre-open auction, which is the open of the session's first bar.
 
-        NaN outside `on_session` and where the instrument has no bar in this session's first minute.
+        That is in `on_session` and in `on_time` at minutes below zero; NaN elsewhere, where the instrument has no bar in
+        this session's first minute, and live as long as the auction has no price (at NSE by 09:12).
         """
         return self._portfolio.auction_price(self._book(symbol).j) if self.in_auction else nan
 

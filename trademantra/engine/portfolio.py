@@ -295,7 +295,10 @@ class Portfolio(Pool):
         if not len(allowed):
             return True
         if i == 0 or (self.opens_ns != NEVER and i < book.count and session[i] != session[i - 1]):
-            return bool(allowed[i]) and not allowed[i] & SQUARE_OFF  # before the first bar of a session
+            early = book.timeline.minute[i] < book.timeline.first_entry
+            return (
+                bool(allowed[i]) and not allowed[i] & SQUARE_OFF and not early
+            )  # before a session's first bar
         return bool(allowed[i - 1] & signal)
 
     def auction_price(self, j: int) -> float:

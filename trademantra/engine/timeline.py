@@ -14,6 +14,7 @@ from trademantra.engine.records import Signal
 IST_OFFSET_NS = int(5.5 * 3_600) * 1_000_000_000
 _ALL = int(Signal.ENTER_LONG | Signal.EXIT_LONG | Signal.ENTER_SHORT | Signal.EXIT_SHORT)
 _EXITS = int(Signal.EXIT_LONG | Signal.EXIT_SHORT)
+_KEEPS = _EXITS | int(Signal.SQUARE_OFF)
 
 
 class Span(Protocol):
@@ -31,7 +32,8 @@ class Timeline:
 
     `ends` (sessions,) is the index of the last bar of each session.
     `allowed` (n,) is empty, or a mask of `Signal`s per bar: entries are masked out after the cut-off, and the
-    bar at which intraday positions leave carries `Signal.SQUARE_OFF`.
+    bar at which intraday positions leave carries `Signal.SQUARE_OFF`.  `first_entry` is the minute of a session before
+    which nothing is entered.
     """
 
     session: Int64Array
@@ -39,6 +41,7 @@ class Timeline:
     day: Int64Array
     ends: Int64Array
     allowed: Int8Array
+    first_entry: int = 0
 
     def __len__(self) -> int:
         return len(self.session)
@@ -63,6 +66,13 @@ class Timeline:
                 Signal.SQUARE_OFF
             )  # an entry at the last close would wait for tomorrow
         return replace(self, allowed=allowed)
+
+    def with_first_entry(self, first_entry_minute: int) -> "Timeline":
+        """No entry before that minute since the open: those are masked at closes after which the next bar opens earlier."""
+        allowed = self.allowed.copy() if len(self.allowed) else np.full(len(self), _ALL, np.int8)
+        happens = np.append(self.minute[1:], 0)
+        allowed[happens < first_entry_minute] &= _KEEPS
+        return replace(self, allowed=allowed, first_entry=first_entry_minute)
 
     def silent_before(self, first: int) -> "Timeline":
         """Nothing is let in, or said, at the closes of bars before `first`: they warm up."""

@@ -61,9 +61,19 @@ class Hours:
         leaves, last = self.leaves_ns, self.session.last_entry_minute
         if leaves is not None and following >= leaves:
             return _EXITS
+        if self.is_early(following):
+            return _EXITS
         cuts = [cut for cut in (last, self.session.leave_minute) if cut is not None]
         late = bool(cuts) and following // NANOSECONDS_PER_MINUTE >= min(cuts)
         return _EXITS if late else _ALL
+
+    def is_early(self, happens: int) -> bool:
+        """Whether what happens so long after the open (ns) comes before the first entry; the next day's open does too."""
+        first = self.session.first_entry_minute
+        if first is None:
+            return False
+        tomorrow = happens >= self.session.close_ns - self.session.open_ns
+        return (0 if tomorrow else happens // NANOSECONDS_PER_MINUTE) < first
 
     def start_of(self, at_ns: int) -> int:
         """Start of the bar in which an instant lies."""
@@ -197,6 +207,7 @@ class LivePool(Pool):
         self.warming = True  # bars of the past: nothing is let in
         self.past_day = 0  # of these bars
         self.before_bar = False  # while callbacks before a bar run: on_session, on_time
+        self.began_ns = 0  # since the open, when the bar begins that those callbacks come before
         self._timeframe_ns = timeframe_ns
         self._hours: Hours | None = None
         self._day = -1
@@ -221,7 +232,7 @@ class LivePool(Pool):
         if self.warming:
             return False
         if self.before_bar and not book.today:
-            return self.hours.leaves_ns != 0
+            return self.hours.leaves_ns != 0 and not self.hours.is_early(self.began_ns)
         return bool(book.allowed & signal)
 
     def auction_price(self, j: int) -> float:
@@ -307,7 +318,9 @@ class LivePool(Pool):
         book, record = self.book_of(fill.symbol), self.book_of(fill.symbol).record
         check_fill(fill)
         hours = self.hours
-        index = book.index_of(fill.at_ns)
+        # before the first bar of a day is over it is in that bar, however long after the last one it comes
+        opening = not book.today and fill.at_ns >= hours.session.open_ns
+        index = book.series.count if opening else book.index_of(fill.at_ns)
         if index == book.series.count:
             book.filled_in(hours.start_of(fill.at_ns))
         book.hold_room(3)

@@ -87,10 +87,10 @@ class EventRun:
         return self._pool.wants()
 
     def on_clock(self, now_ns: int) -> list[Want]:
-        session = self._pool.session
+        session, begins = self._pool.session, now_ns
         if now_ns >= session.open_ns:  # callbacks come where bars begin, as in a back-test
             begins = self._pool.hours.start_of(min(now_ns, session.close_ns - 1))
-            self._before_bar((begins - session.open_ns) // NANOSECONDS_PER_MINUTE)
+        self._before_bar((begins - session.open_ns) // NANOSECONDS_PER_MINUTE)
         for book in self._pool.books:
             self._pool.square_off(book, now_ns)
         return self._pool.wants()
@@ -148,16 +148,20 @@ class EventRun:
         self._waiting = list(self._times)
         pool, context = self._pool, self._context
         pool.before_bar = context.in_auction = True
+        pool.began_ns = 0
         with blamed(self._strategy.name):
             self._strategy.on_session(context)
         pool.before_bar = context.in_auction = False
 
     def _before_bar(self, minute: int) -> None:
-        self._pool.before_bar = True
+        pool, context = self._pool, self._context
+        pool.before_bar, pool.began_ns = True, max(0, minute) * NANOSECONDS_PER_MINUTE
         while self._waiting and minute >= self._waiting[0]:
+            at = self._waiting.pop(0)
+            context.in_auction = at < 0
             with blamed(self._strategy.name):
-                self._strategy.on_time(self._context, self._waiting.pop(0))
-        self._pool.before_bar = False
+                self._strategy.on_time(context, at)
+        pool.before_bar = context.in_auction = False
 
     def _call_on_tick(self, ticks: Sequence[Tick]) -> None:
         """All that were told at one moment; what may enter is what may at the open of the bar that is forming."""

@@ -83,13 +83,17 @@ class LiveFill:
 
 @dataclass(frozen=True, slots=True)
 class LiveSession:
-    """The hours of one trading day, `day` counted from 1970-01-01 local, minutes since the open (None: no such rule)."""
+    """The hours of one trading day, `day` counted from 1970-01-01 local, minutes since the open (None: no such rule).
+
+    Nothing is entered before `first_entry_minute`, nor from `last_entry_minute` on.
+    """
 
     day: int
     open_ns: int
     close_ns: int
     leave_minute: int | None = None
     last_entry_minute: int | None = None
+    first_entry_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

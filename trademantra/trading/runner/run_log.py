@@ -40,6 +40,7 @@ class WarmUp:
 
 
 NO_HISTORY = WarmUp({}, {})
+_HOURS = 6  # fields of a session
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,14 @@ def plain_entry(entry: LogEntry) -> list[object]:
         case EntryGone(symbol, why):
             return ["gone", symbol, why]
         case SessionBegan(day, auction):
-            hours = [day.day, day.open_ns, day.close_ns, day.leave_minute, day.last_entry_minute]
+            hours = [
+                day.day,
+                day.open_ns,
+                day.close_ns,
+                day.leave_minute,
+                day.last_entry_minute,
+                day.first_entry_minute,
+            ]
             return ["session", hours, {symbol: or_null(price) for symbol, price in auction.items()}]
 
 
@@ -199,13 +207,17 @@ def _tick(plain: object) -> Tick:
 
 
 def _hours(plain: object) -> LiveSession:
-    day, open_ns, close_ns, leave, last_entry = row(plain, "session", 5)
+    values = row(plain, "session")
+    if len(values) == _HOURS - 1:  # written before there was a first entry
+        values = [*values, None]
+    day, open_ns, close_ns, leave, last_entry, first_entry = row(values, "session", _HOURS)
     return LiveSession(
         whole(day, "day"),
         whole(open_ns, "open_ns"),
         whole(close_ns, "close_ns"),
         None if leave is None else whole(leave, "leave_minute"),
         None if last_entry is None else whole(last_entry, "last_entry_minute"),
+        None if first_entry is None else whole(first_entry, "first_entry_minute"),
     )
 
 
