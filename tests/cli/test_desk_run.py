@@ -1,15 +1,25 @@
 """The file of `tm desk run`: its example is read, and what is wrong in it is named by table and key."""
 
-from datetime import time
+from datetime import datetime, time
 
 import pytest
 from typer.testing import CliRunner
 
 from trademantra.cli import app
 from trademantra.cli.desk_run import planned_in
-from trademantra.core.errors import BadInputError
+from trademantra.cli.live import _spec
+from trademantra.core.errors import BadInputError, InvalidValueError
+from trademantra.core.time import IST, ManualClock, ns_of
 
 GOOD = 'strategy = "supertrend"\naccount = "p"\nsymbols = ["INFY"]\n'
+NOON = ns_of(datetime(2026, 11, 20, 12, tzinfo=IST))
+SCAN = """
+from trademantra.engine.events import EventStrategy
+
+class Scan(EventStrategy):
+    name = title = idea = source = market = "scan"
+    times = (-1, 30)
+"""
 
 
 def read(tmp_path, text):
@@ -20,7 +30,7 @@ def read(tmp_path, text):
 
 def test_the_example_is_read(tmp_path):
     shown = CliRunner().invoke(app, ["desk", "run", "--example"])
-    first, second = read(tmp_path, shown.output)
+    first, second, third = read(tmp_path, shown.output)
     assert first.options.symbols == ("INFY", "NSE:TCS")
     assert set(first.options.settings) == {"length=10", "multiplier=3.0"}
     assert (first.account_id, first.leave, first.last_entry) == ("practice", time(15, 5), time(14, 30))
@@ -29,6 +39,8 @@ def test_the_example_is_read(tmp_path):
         "risk:0.005",
         "1%",
     )
+    assert (third.options.timeframe, third.options.costs) == ("1d", "zerodha:CNC")
+    assert first.first_entry == time(9, 20)
     assert first.wants_live is None
 
 
@@ -61,3 +73,38 @@ def test_what_is_wrong_is_named(tmp_path, text, says):
     with pytest.raises(BadInputError) as caught:
         read(tmp_path, text)
     assert says in str(caught.value)
+
+
+DAILY = f"[[strategy]]\n{GOOD}timeframe = '1d'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (DAILY, "an MIS position is closed before it"),
+        (DAILY + "costs = 'zerodha:CNC'\nlast_entry = '14:30'", "orders of daily bars go at the open"),
+        (DAILY + "costs = 'zerodha:CNC'\nfirst_entry = '09:20'", "orders of daily bars go at the open"),
+        (DAILY + "costs = 'zerodha:CNC'\nleave = '15:00'", "leaves within the day"),
+        (DAILY.replace("1d", "1w") + "costs = 'zerodha:CNC'", "bars of 1w are not traded live"),
+        (
+            DAILY.replace("supertrend", "opening_range_breakout") + "costs = 'zerodha:CNC'",
+            "leaves within the day",
+        ),
+        (f"[[strategy]]\n{GOOD}first_entry = '15:00'\nlast_entry = '14:00'", "nothing could be entered"),
+        (f"[[strategy]]\n{GOOD}first_entry = '15:20'", "nothing could be entered"),
+    ],
+)
+def test_what_daily_bars_and_moments_cannot_do_is_refused_before_anything_is_opened(tmp_path, text, says):
+    [planned] = read(tmp_path, text)
+    with pytest.raises(InvalidValueError, match=says):
+        _spec(planned, ManualClock(NOON))
+
+
+def test_moments_count_from_the_open(tmp_path):
+    [planned] = read(tmp_path, f"[[strategy]]\n{GOOD}first_entry = '09:20'\nlast_entry = '14:30'")
+    spec = _spec(planned, ManualClock(NOON))
+    assert (spec.first_entry_minute, spec.last_entry_minute, spec.begins_minute) == (5, 315, 0)
+    file = tmp_path / "scan.py"
+    file.write_text(SCAN)
+    [planned] = read(tmp_path, f"[[strategy]]\n{GOOD}".replace("supertrend", str(file)))
+    assert _spec(planned, ManualClock(NOON)).begins_minute == -1

@@ -29,7 +29,8 @@ cash = 200_000                  # of each instrument
 costs = "zerodha:MIS"
 stop = "1%"
 leave = "15:05"                 # square-off, before the broker's own
-last_entry = "14:30"            # nothing is entered from then on
+first_entry = "09:20"           # nothing is entered before
+last_entry = "14:30"            # nor from then on
 
 [[strategy]]
 strategy = "opening_range_breakout"
@@ -40,13 +41,22 @@ cash = 500_000
 size = "risk:0.005"
 stop = "0.5%"
 target = "1%"
+
+[[strategy]]
+strategy = "donchian_breakout"
+account = "practice"
+symbols = ["INFY"]
+timeframe = "1d"                # decided on after the close, done at the next open
+costs = "zerodha:CNC"           # carried overnight
+cash = 100_000
+stop = "5%"
 # trail = "0.5%"; short = true; session = "NAME" goes on with one that was interrupted
 
 # [[account]]                   # served without a strategy: for orders by hand (tm desk place)
 # id = "asha"
 """
 _WORDS = ("strategy", "account", "timeframe", "costs", "size", "stop", "target", "trail", "session")
-_TIMES = ("leave", "last_entry")
+_TIMES = ("leave", "first_entry", "last_entry")
 _KEYS = (*_WORDS, *_TIMES, "symbols", "set", "cash", "short")
 _NEEDED = ("strategy", "account", "symbols")
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
@@ -167,7 +177,13 @@ def planned_from(file: Path, number: int, table: object, data_dir: Path | None) 
         words.get("stop"), words.get("target"), words.get("trail"), short, None, None, data_dir,
     )  # fmt: skip
     return Planned(
-        options, words["account"], words.get("session"), None, times.get("leave"), times.get("last_entry")
+        options,
+        words["account"],
+        words.get("session"),
+        None,
+        times.get("leave"),
+        times.get("last_entry"),
+        times.get("first_entry"),
     )
 
 

@@ -127,7 +127,8 @@ def live_options(
 class Planned:
     """One strategy of a desk, in the words of the command line.  `session`: one that was interrupted.
 
-    `wants_live`: the mode that its account must have, None for either.  `leave` and `last_entry`: times of the day.
+    `wants_live`: the mode that its account must have, None for either.  `leave`, `first_entry` and `last_entry`: times of
+    the day.
     """
 
     options: o.RunOptions
@@ -136,6 +137,7 @@ class Planned:
     wants_live: bool | None = None
     leave: time | None = None
     last_entry: time | None = None
+    first_entry: time | None = None
 
 
 def run_desk(
@@ -298,6 +300,7 @@ def _spec(planned: Planned, clock: "Clock") -> "SessionSpec":
     from trademantra.engine.panel import AllocationStrategy
     from trademantra.engine.rules import Level, Size
     from trademantra.engine.strategy import SignalStrategy
+    from trademantra.trading.house.daily_session import check_daily
     from trademantra.trading.house.session_spec import SessionSpec
     from trademantra.trading.runner.spec import StrategySource
 
@@ -319,9 +322,14 @@ def _spec(planned: Planned, clock: "Clock") -> "SessionSpec":
     today = ist_date(clock.now_ns())
     values = options.parameters()
     leave = _leave_minute(broker, options.symbols[0], today) if intraday else None
+    if isinstance(strategy, AllocationStrategy) and (planned.first_entry or planned.last_entry):
+        raise InvalidValueError(
+            f"{strategy.name} keeps target weights: it has no entries that first_entry or last_entry could hold back",
+            hint="leave them out",
+        )
     if planned.leave is not None:  # never after the broker's own
         leave = _since_open(planned.leave) if leave is None else min(leave, _since_open(planned.leave))
-    return SessionSpec(
+    made = SessionSpec(
         session_id=planned.session
         or f"{today:%Y%m%d}-{Path(options.strategy).stem.lower()[:24]}-{secrets.token_hex(3)}",
         account_id=planned.account_id,
@@ -338,14 +346,29 @@ def _spec(planned: Planned, clock: "Clock") -> "SessionSpec":
         warm_up_bars=_longest(strategy, values),
         leave_minute=leave,
         last_entry_minute=None if planned.last_entry is None else _since_open(planned.last_entry),
+        first_entry_minute=None if planned.first_entry is None else _since_open(planned.first_entry),
+        begins_minute=_begins_minute(strategy),
         charges=_charges(broker, product, today),
     )
+    check_daily(made)
+    first, ends = made.first_entry_minute, made.last_entry_minute or made.leave_minute
+    if first is not None and ends is not None and first >= ends:
+        raise InvalidValueError(
+            f"nothing could be entered: first_entry {planned.first_entry} is not before last_entry, or before positions leave",
+            hint="give an earlier first_entry",
+        )
+    return made
 
 
 def _longest(strategy: "Strategy", values: dict[str, float]) -> int:
     from trademantra.engine.strategy import SignalStrategy
 
     return strategy.warm_up(strategy.values(values)) if isinstance(strategy, SignalStrategy) else 0
+
+
+def _begins_minute(strategy: "Strategy") -> int:
+    """The first moment of its day, in minutes since the open; below zero before it."""
+    return min((0, *strategy.times)) if isinstance(strategy, type) else 0
 
 
 def _leave_minute(broker: str, symbol: str, today: date) -> int:

@@ -87,15 +87,8 @@ class Deciding:
 
     async def minute(self, source: str, at_ns: int) -> None:
         """A minute began: runs that wait for times are told."""
-        due = [
-            run_id
-            for session in self._sessions_of(source)
-            if session.is_in_hours(at_ns)
-            for run_id in session.run_ids
-            if run_id not in session.stopped
-        ]
-        if due:
-            await self.carry_out(await self._workers.clock(at_ns, due))
+        for session in self._sessions_of(source):
+            await self.carry_out(await session.minute(at_ns))
 
     def hear_ticks(self, source: str, pictures: Pictures) -> None:
         """Strategies on this source that want single prices are told them from these."""

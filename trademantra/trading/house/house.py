@@ -34,6 +34,7 @@ from trademantra.trading.feeds.hours import TradingHours
 from trademantra.trading.feeds.hub_settings import TickSource
 from trademantra.trading.feeds.recorder import Recorder
 from trademantra.trading.feeds.tick_hub import TickHub
+from trademantra.trading.house.daily_session import session_for
 from trademantra.trading.house.deciding import Deciding
 from trademantra.trading.house.enlisting import Enlisted
 from trademantra.trading.house.listings import TokenBook
@@ -249,7 +250,7 @@ class House:
 
     async def _open_session(self, spec: SessionSpec) -> None:
         source = self.rooms[spec.account_id].account.prices_from
-        session = StrategySession(
+        session = session_for(
             spec,
             SessionParts(
                 room=self.rooms[spec.account_id], hub=self.markets[source].hub, history=self._adapters[source],

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import datetime, time
 from pathlib import Path
 
-from trademantra.core.time import ist_date
+from trademantra.core.time import IST, ist_date, ns_of
 from trademantra.data.durable import replace_file
 from trademantra.trading.accounts.settings import PaperAccountSettings
 from trademantra.trading.house.session_history import SessionHistory
@@ -39,8 +40,9 @@ def write_facts(
             for run in runs
         ],
         spans=history.spans(history.first_day or today, today),
-        begin_ns=began_ns - spec.timeframe.length_ns + 1,  # the bar that was forming then is the first decided on
+        begin_ns=_first_decided_ns(spec, history, began_ns),
         lateness_ns=parts.hub.settings.bars.lateness_ns, leave_minute=spec.leave_minute, last_entry_minute=spec.last_entry_minute,
+        first_entry_minute=spec.first_entry_minute,
         bars_per_year=spec.bars_per_year, costs="none" if spec.charges is None else "account", product=spec.product.value,
         source=parts.source,
     )  # fmt: skip
@@ -49,3 +51,10 @@ def write_facts(
     kept = parts.folder / STRATEGY_FILE
     if spec.strategy.is_file and not kept.exists():
         replace_file(kept, Path(spec.strategy.path).read_bytes())
+
+
+def _first_decided_ns(spec: SessionSpec, history: SessionHistory, began_ns: int) -> int:
+    """From where on a bar may be decided on: the one that was forming when the session began, or the first new day."""
+    if spec.timeframe.is_intraday or history.first_day is None:
+        return began_ns - (spec.timeframe.length_ns if spec.timeframe.is_intraday else 0) + 1
+    return ns_of(datetime.combine(history.first_day, time(), IST))

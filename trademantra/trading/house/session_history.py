@@ -43,6 +43,7 @@ class SessionHistory:
             close_ns=span.close_ns,
             leave_minute=self._spec.leave_minute,
             last_entry_minute=self._spec.last_entry_minute,
+            first_entry_minute=self._spec.first_entry_minute,
         )
 
     async def read(self, began_ns: int, now_ns: int) -> tuple[WarmUp, Mapping[str, Bars]]:

@@ -27,8 +27,9 @@ class SessionSpec:
     `alone`: one run an instrument, each with the whole cash; else one run for all.  `weights`: it gives target weights.
     `symbols` as the broker lists them, with or without the exchange (NSE:INFY); `instruments` by plain symbol, once the
     desk has found them.  `warm_up_bars`: its longest indicator.  `leave_minute`: minutes after the open at which intraday positions leave, before
-    the broker's own square-off; None: they are carried.  `last_entry_minute`: with it, minutes after the open from which
-    on nothing is entered.
+    the broker's own square-off; None: they are carried.  `first_entry_minute`, `last_entry_minute`: minutes after the open
+    before which, and from which on, nothing is entered.  `begins_minute`: the first moment of its day, below zero before
+    the open; its orders go at the open.
     """
 
     session_id: str
@@ -44,6 +45,8 @@ class SessionSpec:
     warm_up_bars: int = 0
     leave_minute: int | None = None
     last_entry_minute: int | None = None
+    first_entry_minute: int | None = None
+    begins_minute: int = 0
     charges: RecordArray | None = None
     bars_per_year: float = 252.0
     instruments: Mapping[str, Instrument] = field(default_factory=dict)

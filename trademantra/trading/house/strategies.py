@@ -2,34 +2,51 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from trademantra.brokers.market import StreamMode
-from trademantra.core.errors import InvalidValueError
-from trademantra.core.time import NANOSECONDS_PER_DAY, ist_date
+from trademantra.core.bar import Bar, Timeframe
+from trademantra.core.order import Product
+from trademantra.core.time import (
+    NANOSECONDS_PER_DAY,
+    NANOSECONDS_PER_MINUTE,
+    NANOSECONDS_PER_SECOND,
+    ist_date,
+)
 from trademantra.data.resample import SessionSpan
-from trademantra.engine.live.wants import LiveFill, LiveTrade
+from trademantra.engine.bars import Bars
+from trademantra.engine.live.wants import LiveFill, LiveSession, LiveTrade, Want
 from trademantra.trading.house.session_facts import write_facts
 from trademantra.trading.house.session_history import SessionHistory, of_symbols
 from trademantra.trading.house.session_logs import SessionLogs
+from trademantra.trading.house.session_positions import carried_words, held_by, refuse_a_second
 from trademantra.trading.house.session_record import booked, session_record, trade_record
 from trademantra.trading.house.session_spec import SessionParts, SessionSpec
+from trademantra.trading.house.too_late import ways_out
+from trademantra.trading.house.waiting import WaitingWants
 from trademantra.trading.record.store import RecordStore
 from trademantra.trading.runner.run_log import (
     BarsClosed,
+    ClockTold,
     FillTold,
     LogEntry,
     RunLog,
     SessionBegan,
+    WarmUp,
 )
+from trademantra.trading.runner.spec import RunSpec
 from trademantra.trading.session.conductor import Carried
 from trademantra.trading.session.live_tape import Gap, LiveTape
 from trademantra.trading.session.plan import whole_days
 from trademantra.trading.session.tape import write_warm_up
 from trademantra.trading.session.trades import write_trades
 
+_ON_TIME_NS = NANOSECONDS_PER_MINUTE  # a moment that is seen so long after it is on time
+_FIRST_PRICES_NS = 30 * NANOSECONDS_PER_SECOND  # after the open: later, who has no price waits no more
+
 
 @dataclass(slots=True)
-class _Day:
+class TradingDay:
     """The trading day of a session: its hours, and whether its runs were told."""
 
     span: SessionSpan
@@ -45,7 +62,10 @@ class StrategySession:
         self._record = RecordStore(parts.database)
         self._history = SessionHistory(spec, parts.history)
         self._logs = SessionLogs(parts.folder, parts.workers, self._runs)
-        self._day: _Day | None = None
+        self._day: TradingDay | None = None
+        self._waiting = WaitingWants()
+        self._timeframes: Sequence[Timeframe] = (spec.timeframe,)
+        self._said_overnight: date | None = None
         self._written: dict[str, int] = dict.fromkeys(self._runs, 0)
         self._trades: dict[str, Sequence[LiveTrade]] = dict.fromkeys(self._runs, ())
         self._told_trades: dict[str, int] = dict.fromkeys(self._runs, 0)
@@ -86,8 +106,9 @@ class StrategySession:
         now_ns = parts.clock.now_ns()
         began_ns = self._logs.began_ns()
         if began_ns is None:
-            self._refuse_a_second()
-        warm_up, missed = await self._history.read(began_ns or now_ns, now_ns)
+            refuse_a_second(spec, parts.room)
+        self._today(now_ns)
+        warm_up, missed = await self._past(began_ns, now_ns)
         logs: dict[str, list[LogEntry]] = {}
         heard: dict[str, Mapping[str, int]] = {}
         if began_ns is None:
@@ -98,12 +119,12 @@ class StrategySession:
             if began_ns is None:
                 await parts.workers.start(run, mine)
             else:
-                logs[run_id] = self._logs.read(run_id)
-                entries = [*logs[run_id], *self._history.missed(run, logs[run_id], missed)]
-                self._note_days(entries)
+                logs[run_id] = self._kept_log(run_id)
+                entries = self._since(run, logs[run_id], missed)
                 _deliver(tape, entries)
                 await parts.workers.restore(run, RunLog(mine, entries))
                 self._told_trades[run_id] = len(await self._read_trades(run_id))
+            self._taken_up(run, mine, logs.get(run_id, ()))
             # what is booked up to here is told below, what comes from here on by the conductor
             heard[run_id] = {each.order.order_id: each.fills.sequence for each in parts.room.desk.book.all()}
             parts.room.conductor.add(
@@ -119,9 +140,9 @@ class StrategySession:
         else:
             await self._tell_missed(logs, heard)
         self.tape = tape
-        write_facts(spec, parts, self._runs.values(), self._history, began_ns or now_ns)
+        self._write_facts()
         await parts.hub.subscribe(
-            spec.session_id, list(spec.instruments.values()), StreamMode.FULL, [spec.timeframe]
+            spec.session_id, list(spec.instruments.values()), StreamMode.FULL, self._timeframes
         )
         for run_id, run in self._runs.items():
             if parts.workers.hears_ticks(run_id):
@@ -142,15 +163,11 @@ class StrategySession:
     async def look(self) -> None:
         """Tell the runs of a day that begins, keep what they were told, and write closed trades."""
         now_ns = self._parts.clock.now_ns()
-        day = self._today(now_ns)
-        # not before the open: an order of the strategy would meet the minutes in which no exchange takes one
-        if day is not None and not day.told and now_ns >= day.span.open_ns:
-            day.told = True
-            await self._begin(day.span)
-            began_ns = self._logs.began_ns()
-            if began_ns is not None:
-                write_facts(self.spec, self._parts, self._runs.values(), self._history, began_ns)
-        await self._tell_news(self._logs.write())
+        self._today(now_ns)
+        await self._look_at_day(now_ns)
+        # what was decided outlives a crash before the first order of it is made
+        await self._tell_news(self._logs.write(durable=bool(self._waiting)))
+        await self._carry_out_what_waits(now_ns)
         if self.tape is not None and self.tape.is_due(now_ns):
             self.tape.write(now_ns)
 
@@ -191,30 +208,11 @@ class StrategySession:
         """Write the trades that closed, and until when it ran."""
         await self._write_trades()
         self._logs.keep()
+        self._say_what_is_carried()
         if self.tape is not None:
             self.tape.write(self._parts.clock.now_ns())
             write_trades(self._parts.folder, self._trades)
         await self._record.ran_until(self.spec.session_id, self._parts.clock.now_ns())
-
-    def _refuse_a_second(self) -> None:
-        """Positions are a strategy's, not a session's: what an earlier session of it holds would be netted with this one's,
-        and its stops refused for closing nothing.
-
-        Errors: `InvalidValueError`.
-        """
-        room, spec = self._parts.room, self.spec
-        keys = {instrument.key for instrument in spec.instruments.values()}
-        held = [
-            key.instrument_key
-            for key, position in room.desk.book.positions.items()
-            if key.strategy_id == spec.strategy_id and key.instrument_key in keys and position.quantity
-        ]
-        if held:
-            raise InvalidValueError(
-                f"{spec.strategy_id} holds {', '.join(held)} in {spec.account_id} from an earlier session",
-                hint="go on with that one (--session NAME, tm desk status shows it), or close it first: "
-                f"tm desk close-all --account {spec.account_id} --strategy {spec.strategy_id}",
-            )
 
     async def close(self) -> None:
         """The strategy decides no more; its entries are taken back, its exits stay armed."""
@@ -232,9 +230,23 @@ class StrategySession:
                 await self._parts.workers.stop(run_id)
         await self._parts.hub.unsubscribe(self.spec.session_id)
 
-    def is_in_hours(self, now_ns: int) -> bool:
+    async def minute(self, at_ns: int) -> Mapping[str, Sequence[Want]]:
+        """A minute began: runs that wait for times are told.  What they want before the open waits for it."""
         day = self._day
-        return day is not None and day.told and day.span.open_ns <= now_ns <= day.span.close_ns
+        if day is None or not self._begins_ns(day.span) <= at_ns <= day.span.close_ns:
+            return {}
+        due = [run_id for run_id in self._runs if run_id not in self.stopped and self.hears(run_id)]
+        if at_ns < day.span.open_ns and day.told:  # the auction has gone on since the day began
+            self._waiting.add(await self._parts.workers.begin_session(self._day_of(due, day.span)))
+        decided = await self._parts.workers.clock(at_ns, due) if due else {}
+        if at_ns < day.span.open_ns:
+            self._waiting.add(decided)
+            return {}
+        return decided
+
+    def hears(self, run_id: str) -> bool:
+        """Whether a run was told that the day began."""
+        return self._day is not None and self._day.told
 
     @property
     def begins_ns(self) -> int | None:
@@ -248,11 +260,11 @@ class StrategySession:
 
     # -- days
 
-    def _today(self, now_ns: int) -> _Day | None:
+    def _today(self, now_ns: int) -> TradingDay | None:
         today = ist_date(now_ns)
         if self._day is None or self._day.span.trade_date != today:
             found = [day for day in whole_days(self._history.spans(today, today)) if day.trade_date == today]
-            self._day = _Day(found[0]) if found else None
+            self._day = TradingDay(found[0]) if found else None
         return self._day
 
     def _note_days(self, entries: Sequence[LogEntry]) -> None:
@@ -262,14 +274,76 @@ class StrategySession:
         if today is not None and self._history.live_session(today.span).day in told_days:
             today.told = True
 
-    async def _begin(self, span: SessionSpan) -> None:
+    def _begins_ns(self, span: SessionSpan) -> int:
+        """When runs are told of a day: at its open, or some minutes before it for those that look then."""
+        return span.open_ns + min(0, self.spec.begins_minute) * NANOSECONDS_PER_MINUTE
+
+    async def _look_at_day(self, now_ns: int) -> None:
+        day = self._day
+        if day is not None and not day.told and now_ns >= self._begins_ns(day.span):
+            day.told = True
+            await self._begin(day.span, now_ns)
+            self._write_facts()
+
+    async def _begin(self, span: SessionSpan, now_ns: int) -> None:
+        """Tell the runs of a day, and the time: its first minute may have begun before.
+
+        Moments that are over are passed by: nothing is entered at eleven that was to be entered at the open.
+        """
+        workers = self._parts.workers
+        told = self._day_of([run_id for run_id in self._runs if run_id not in self.stopped], span)
+        decided = [await workers.begin_session(told)]
+        late = now_ns >= span.open_ns + _ON_TIME_NS
+        if late:
+            decided.append(
+                await workers.clock(_passed_ns(self._history.live_session(span), now_ns), list(told))
+            )
+        for one in decided:
+            for run_id, wants in one.items():
+                await self._place({run_id: await ways_out(workers, run_id, wants) if late else wants})
+        await self._place(await workers.clock(min(now_ns, span.close_ns), list(told)))
+
+    def _day_of(self, run_ids: Sequence[str], span: SessionSpan) -> dict[str, SessionBegan]:
         session = self._history.live_session(span)
-        told = {
-            run_id: SessionBegan(session, self._auction(run.symbols, span.open_ns))
-            for run_id, run in self._runs.items()
-            if run_id not in self.stopped
+        return {
+            run_id: SessionBegan(session, self._auction(self._runs[run_id].symbols, span.open_ns))
+            for run_id in run_ids
         }
-        await self._parts.room.conductor.carry_out(await self._parts.workers.begin_session(told))
+
+    async def _place(self, decided: Mapping[str, Sequence[Want]]) -> None:
+        """Carry out; not before the open: orders would meet the minutes in which no exchange takes one."""
+        day = self._day
+        if day is not None and self._begins_ns(day.span) <= self._parts.clock.now_ns() < day.span.open_ns:
+            self._waiting.add(decided)
+        else:
+            await self._parts.room.conductor.carry_out(decided)
+
+    async def _carry_out_what_waits(self, now_ns: int) -> None:
+        """From the open on, and once the instruments have a price of today."""
+        day = self._day
+        if day is None or not day.span.open_ns <= now_ns:
+            return
+        if self._waiting:
+            if now_ns < day.span.open_ns + _FIRST_PRICES_NS and not self._has_prices(day.span.open_ns):
+                return
+            await self._parts.room.conductor.carry_out(self._waiting.take())
+        begun = [run_id for run_id in self._runs if self.hears(run_id)]
+        if begun:
+            self._logs.note_carried(begun, self._history.live_session(day.span).day)
+
+    def _has_prices(self, since_ns: int) -> bool:
+        prices = [self._parts.hub.last(instrument) for instrument in self.spec.instruments.values()]
+        return all(price is not None and price.at_ns >= since_ns for price in prices)
+
+    def _say_what_is_carried(self) -> None:
+        """Once the day is over: orders at an exchange end with it."""
+        spec, day, now_ns = self.spec, self._day, self._parts.clock.now_ns()
+        if spec.product is Product.MIS or day is None or now_ns < day.span.close_ns:
+            return
+        held = held_by(spec, self._parts.room)
+        if held and self._said_overnight != day.span.trade_date:
+            self._said_overnight = day.span.trade_date
+            self._parts.tell(carried_words(spec, held))
 
     def _auction(self, symbols: Sequence[str], open_ns: int) -> dict[str, float]:
         """Pre-open prices, where the feed told them today."""
@@ -281,6 +355,15 @@ class StrategySession:
 
     # -- what a back-test of it needs
 
+    def _write_facts(self) -> None:
+        began_ns = self._logs.began_ns()
+        if began_ns is not None:
+            write_facts(self.spec, self._parts, self._runs.values(), self._history, began_ns)
+
+    def _deliver_bar(self, symbol: str, bar: Bar) -> None:
+        if self.tape is not None:
+            self.tape.deliver(symbol, bar)
+
     def _open_tape(self, now_ns: int, *, again: bool) -> LiveTape:
         rows = {
             self._parts.listings.row_of_key(instrument.key): symbol
@@ -291,6 +374,26 @@ class StrategySession:
 
     # -- what outlives a crash
 
+    async def _past(self, began_ns: int | None, now_ns: int) -> tuple[WarmUp, Mapping[str, Bars]]:
+        """Bars that warm up, and those since the session began."""
+        return await self._history.read(began_ns or now_ns, now_ns)
+
+    def _kept_log(self, run_id: str) -> list[LogEntry]:
+        """What an earlier process told a run."""
+        return self._logs.read(run_id)
+
+    def _since(self, run: RunSpec, log: Sequence[LogEntry], missed: Mapping[str, Bars]) -> list[LogEntry]:
+        """A log, with what the run would have been told until now; moments that passed meanwhile are over."""
+        entries = [*log, *self._history.missed(run, log, missed)]
+        self._note_days(entries)
+        now_ns, day = self._parts.clock.now_ns(), self._day
+        if day is not None and day.told and now_ns >= day.span.open_ns + _ON_TIME_NS:
+            entries.append(ClockTold(_passed_ns(self._history.live_session(day.span), now_ns)))
+        return entries
+
+    def _taken_up(self, run: RunSpec, warm_up: WarmUp, log: Sequence[LogEntry]) -> None:
+        """A run was started, or restored from its log."""
+
     async def _tell_missed(
         self, logs: Mapping[str, Sequence[LogEntry]], heard: Mapping[str, Mapping[str, int]]
     ) -> None:
@@ -298,19 +401,20 @@ class StrategySession:
 
         Entries that it believes in and that are not there are gone: decided and never placed, or ended meanwhile.
         """
+        await self._parts.room.journal.drained()
+        for run_id in self._runs:
+            await self._tell_missed_of(run_id, logs[run_id], heard[run_id])
+
+    async def _tell_missed_of(self, run_id: str, log: Sequence[LogEntry], heard: Mapping[str, int]) -> None:
         room, workers = self._parts.room, self._parts.workers
-        await room.journal.drained()
-        for run_id, run in self._runs.items():
-            for symbol in run.symbols:
-                told = sum(
-                    isinstance(entry, FillTold) and entry.fill.symbol == symbol for entry in logs[run_id]
-                )
-                for fill in (await booked(self.spec, self._parts, symbol, heard[run_id]))[told:]:
-                    wants = await workers.fill(run_id, fill)
-                    await room.conductor.carry_out({run_id: wants})
-                if not room.conductor.has_entry(run_id, symbol):
-                    wants = await workers.entry_gone(run_id, symbol, "the desk was started anew")
-                    await room.conductor.carry_out({run_id: wants})
+        for symbol in self._runs[run_id].symbols:
+            told = sum(isinstance(entry, FillTold) and entry.fill.symbol == symbol for entry in log)
+            for fill in (await booked(self.spec, self._parts, symbol, heard))[told:]:
+                wants = await workers.fill(run_id, fill)
+                await room.conductor.carry_out({run_id: wants})
+            if not room.conductor.has_entry(run_id, symbol):
+                wants = await workers.entry_gone(run_id, symbol, "the desk was started anew")
+                await room.conductor.carry_out({run_id: wants})
 
     async def _write_trades(self) -> None:
         for run_id in self._runs:
@@ -321,6 +425,14 @@ class StrategySession:
             if fresh:
                 await self._record.write_trades([trade_record(self.spec, trade) for trade in fresh])
                 self._written[run_id] = len(trades)
+
+
+def _passed_ns(session: LiveSession, now_ns: int) -> int:
+    """The last instant of the minute before the present one; before the square-off, which is never passed by."""
+    minute = now_ns // NANOSECONDS_PER_MINUTE * NANOSECONDS_PER_MINUTE
+    if session.leave_minute is not None:
+        minute = min(minute, session.open_ns + session.leave_minute * NANOSECONDS_PER_MINUTE)
+    return minute - 1
 
 
 def _deliver(tape: LiveTape, entries: Sequence[LogEntry]) -> None:

@@ -111,6 +111,7 @@ class Conductor:
         self._by_algo: dict[str, _Entry] = {}
         self._plain: dict[str, tuple[Carried, str, Reason]] = {}
         self._news: deque[_News] = deque()
+        self._held: dict[str, list[_News]] = {}
         self._last_name = ""
         self._same_name = 0
         self.fills = 0
@@ -167,6 +168,14 @@ class Conductor:
         elif isinstance(event, AlgoEnded):
             self._forget(entry)
 
+    def hold(self, run_id: str) -> None:
+        """Tell a run nothing until `release`: it must hear of something else first."""
+        self._held.setdefault(run_id, [])
+
+    def release(self, run_id: str) -> None:
+        """Go on telling it, from where it was."""
+        self._news.extendleft(reversed(self._held.pop(run_id, [])))
+
     @property
     def has_news(self) -> bool:
         return bool(self._news)
@@ -176,6 +185,9 @@ class Conductor:
         while self._news:
             news = self._news.popleft()
             if news.run_id not in self._runs:
+                continue
+            if news.run_id in self._held:
+                self._held[news.run_id].append(news)
                 continue
             if isinstance(news, _Filled):
                 wants = await self._workers.fill(news.run_id, news.fill)

@@ -45,7 +45,7 @@ class SessionFacts:
     """`spans`: the windows of trading, warm-up included, in time order; times in ns UTC.
 
     `leave_minute`: minutes after the open at which intraday positions leave, None for carried ones; `last_entry_minute`: from
-    which on nothing is entered.  `lateness_ns`: how
+    which on nothing is entered, `first_entry_minute`: before which.  `lateness_ns`: how
     long after a bar's end its decision was made.  `bars_per_year` of the strategy's timeframe, for yearly figures.
     `is_replay`: its prices were of the past.  `begin_ns`: bars that start before it warmed up and were not traded.
     """
@@ -66,6 +66,7 @@ class SessionFacts:
     product: str
     source: str
     last_entry_minute: int | None = None
+    first_entry_minute: int | None = None
 
     def write(self, folder: Path) -> None:
         """Into `folder`, durably."""
@@ -87,6 +88,7 @@ class SessionFacts:
             "product": self.product,
             "source": self.source,
             "last_entry_minute": self.last_entry_minute,
+            "first_entry_minute": self.first_entry_minute,
         }
         replace_file(folder / FILE, json.dumps(plain, indent=1, allow_nan=False).encode())
 
@@ -124,6 +126,7 @@ class SessionFacts:
                 product=str(plain["product"]),
                 source=str(plain["source"]),
                 last_entry_minute=_whole_or_none(plain.get("last_entry_minute")),
+                first_entry_minute=_whole_or_none(plain.get("first_entry_minute")),
             )
         except _UNREADABLE as error:
             raise BadInputError(file, f"cannot be read: {error}") from error

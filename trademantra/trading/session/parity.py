@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from trademantra.core.errors import BadInputError, InvalidValueError
-from trademantra.core.time import datetime_of
+from trademantra.core.time import NANOSECONDS_PER_DAY, datetime_of
 from trademantra.data.resample import SessionSpan
 from trademantra.engine.backtest import BacktestInput, BacktestResult, Strategy, backtest
 from trademantra.engine.bars import Bars
@@ -26,7 +26,7 @@ from trademantra.engine.finer import Finer, lay_inside
 from trademantra.engine.indicators.declare import matrix_of
 from trademantra.engine.live.wants import LiveTrade
 from trademantra.engine.records import Reason
-from trademantra.engine.timeline import Timeline, by_sessions
+from trademantra.engine.timeline import IST_OFFSET_NS, Timeline, by_days, by_sessions
 from trademantra.strategies.registry import load_strategy, load_strategy_file
 from trademantra.trading.runner.spec import StrategySource
 from trademantra.trading.session.facts import RunFacts, SessionFacts
@@ -143,7 +143,7 @@ def _matters(gap: Gap, facts: SessionFacts) -> bool:
 
 def _is_over(difference: Difference, gaps: Sequence[Gap], facts: SessionFacts) -> bool:
     """Whether a trade, or the decision for it two bars before, lies over a gap."""
-    length_ns = facts.timeframe.length_ns
+    length_ns = _length_ns(facts)
     return any(
         gap.holds(difference.run_id, trade.entry_ns - 2 * length_ns, trade.exit_ns + length_ns)
         for gap in gaps
@@ -186,7 +186,7 @@ class _Tape:
             earlier, events = self._warm_up.get(symbol), self._events.get(symbol)
             if events is None:
                 continue
-            mine = bars_of(events, self._facts.spans, self._facts.timeframe.length_ns)
+            mine = _made_of(events, self._facts)
             made.bars[symbol] = mine if earlier is None else _joined(earlier, mine)
             made.finer[symbol] = events if earlier is None else _joined(earlier, events)
             made.timelines[symbol] = _timeline(made.bars[symbol], self._facts, self._days)
@@ -229,7 +229,7 @@ class _LiveTape:
             before = np.concatenate(([0], np.cumsum(traded)))[told.fed]  # of those that could trade
             rest = kept.slice(int(before[-1]) if len(before) else 0, len(kept))
             last_ns = int(told.bars.ts[-1]) if len(told.bars) else 0
-            forming = bars_of(rest, self._facts.spans, self._facts.timeframe.length_ns)
+            forming = _made_of(rest, self._facts)
             forming = forming.slice(0, 1) if len(forming) and forming.ts[0] > last_ns else nothing
             bars = _joined(_joined(earlier, told.bars), forming)
             if not len(bars):
@@ -256,7 +256,7 @@ class _LiveTape:
         return inside
 
     def _count(self, told: Bars, ticks: Bars) -> None:
-        made = bars_of(ticks, self._facts.spans, self._facts.timeframe.length_ns)
+        made = _made_of(ticks, self._facts)
         by_start = {start_ns: i for i, start_ns in enumerate(made.ts.tolist())}
         same = 0
         for k, start_ns in enumerate(told.ts.tolist()):
@@ -268,8 +268,25 @@ class _LiveTape:
         self.late_bars += len(told) - same
 
 
+def _length_ns(facts: SessionFacts) -> int:
+    return facts.timeframe.length_ns if facts.timeframe.is_intraday else NANOSECONDS_PER_DAY
+
+
+def _made_of(events: Bars, facts: SessionFacts) -> Bars:
+    """Bars that events make; a day is one, whatever breaks it has."""
+    intraday = facts.timeframe.is_intraday
+    return bars_of(events, facts.spans if intraday else whole_days(facts.spans), _length_ns(facts))
+
+
 def _timeline(bars: Bars, facts: SessionFacts, days: Sequence[SessionSpan]) -> Timeline:
     """As the whole of the last day has it, also where the session ended before its square-off."""
+    if not facts.timeframe.is_intraday:
+        return by_days(bars.ts, IST_OFFSET_NS)
+    made = _laid_out(bars, facts, days)
+    return made if facts.first_entry_minute is None else made.with_first_entry(facts.first_entry_minute)
+
+
+def _laid_out(bars: Bars, facts: SessionFacts, days: Sequence[SessionSpan]) -> Timeline:
     if facts.leave_minute is None:
         return by_sessions(bars.ts, days)
     n, last_ns = len(bars), int(bars.ts[-1])
