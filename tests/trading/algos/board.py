@@ -34,7 +34,7 @@ class Board:
         self.spec, self.now_ns = spec, now_ns
         self.memory = Memory()
         self.orders = {}  # name -> Order; one part an intent
-        self.since = {}
+        self.since, self.made = {}, {}
         self.changes = {}
         self.prices = {}
         self.refused = {}
@@ -46,7 +46,9 @@ class Board:
     # -- the algorithm
 
     def view(self):
-        children = {name: [Child(order, self.since[name])] for name, order in self.orders.items()}
+        children = {
+            name: [Child(order, self.since[name], self.made[name])] for name, order in self.orders.items()
+        }
         return View(self.now_ns, self.continuous, children, dict(self.prices), dict(self.refused))
 
     def step(self):
@@ -81,7 +83,7 @@ class Board:
                 order_type=action.order_type, product=action.product, price=action.price,
                 trigger_price=action.trigger_price, status=S.SENT,
             )  # fmt: skip
-            self.since[action.name] = self.now_ns
+            self.since[action.name] = self.made[action.name] = self.now_ns
             return
         order = self.orders[action.order_id]
         if isinstance(action, Cancel):

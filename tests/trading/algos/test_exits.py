@@ -10,6 +10,7 @@ from tests.brokers.contract.simulated import CONTRACT, SHARE, START_NS
 from tests.trading.algos.board import CLOSING, Board
 from tests.trading.algos.scene import bracket
 from trademantra.core.order import OrderStatus, OrderType, Product, Side
+from trademantra.core.time import NANOSECONDS_PER_DAY
 from trademantra.engine import matching
 from trademantra.engine.compile import uncompiled
 from trademantra.engine.records import Reason
@@ -175,6 +176,34 @@ def test_levels_lie_on_the_same_tick_as_the_engine_s(level, tick, side):
     assert float(on_tick(instrument, side, level)) == uncompiled(matching.on_tick)(
         float(tick), side.sign, level
     )
+
+
+def test_a_position_that_is_carried_is_protected_again_every_morning_for_as_long_as_it_is_held():
+    board = Board(bracket(side=Side.BUY, quantity=100, protection=BOTH), START_NS)
+    board.step()
+    board.settle("entry", "yes")
+    board.fill("entry", Decimal(100), Decimal("100.00"))
+    for day in range(100):
+        board.now_ns = max(board.now_ns, START_NS + day * NANOSECONDS_PER_DAY)
+        board.continuous = True
+        if (
+            day % 10 == 3
+        ):  # a morning on which the broker turns everything down; the desk watches the level itself
+            for _ in range(12):
+                board.step()
+                for name in board.pending():
+                    board.settle(name, "no")
+                board.now_ns += 31 * 10**9
+            assert any("no stop order" in text for text in board.persons)
+        else:
+            board.settle_all()
+            assert sorted(base_name(name) for name in board.working()) == [STOP, "target"]
+            assert {board.left(name) for name in board.working()} == {Decimal(100)}
+        board.continuous = False
+        for name in board.working():
+            board.end(name, S.EXPIRED if day % 2 else S.CANCELLED)
+        board.step()
+        assert not board.working(), "no exchange takes a stop at night"
 
 
 def guard(quantity=100, protection=None, **words):

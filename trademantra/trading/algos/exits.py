@@ -162,8 +162,9 @@ def _protect(position: Position, memory: Memory, view: View, levels: ExitLevels,
     if levels.stop is None and levels.target is None:
         return Step(memory)
     pairs = pairs_of(view)
-    rejected = rejected_in_a_row([pair.stops for pair in pairs])
-    given_up = levels.stop is not None and (rejected >= ENOUGH_REJECTIONS or len(pairs) >= _MOST_PAIRS)
+    today = [pair for pair in pairs if pair.is_of_day(view.now_ns)]  # a position that is carried gets one every morning
+    rejected = rejected_in_a_row([pair.stops for pair in today])
+    given_up = levels.stop is not None and (rejected >= ENOUGH_REJECTIONS or len(today) >= _MOST_PAIRS)
     wishes = Wishes(
         levels.stop is not None,
         levels.target is not None and (position.rest_target or levels.stop is None),
@@ -178,7 +179,7 @@ def _protect(position: Position, memory: Memory, view: View, levels: ExitLevels,
         target_terms = [_target_terms(child, levels.target) for child in pair.targets]
         actions += fit(view, pair.stops, share, stop_terms)
         actions += fit(view, pair.targets, share if wishes.target else Decimal(0), target_terms)
-    if shared.rest and len(pairs) < _MOST_PAIRS:
+    if shared.rest and len(today) < _MOST_PAIRS:
         actions += _new_pair(position, levels, wishes, len(pairs), shared.rest)
     person = (
         f"no stop order for {position.instrument.key} is taken; the desk watches its level"

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from trademantra.brokers.orders import OrderChange
 from trademantra.core.order import OrderStatus
+from trademantra.core.time import ist_date
 from trademantra.trading.algos.view import (
     NOTHING,
     Action,
@@ -34,6 +35,13 @@ class Pair:
     def left(self) -> Decimal:
         """What it may still close."""
         return max(left_of(self.stops), left_of(self.targets))
+
+    def is_of_day(self, now_ns: int) -> bool:
+        """Whether an order of it was made on the present day; one of unknown age counts."""
+        today = ist_date(now_ns)
+        return any(
+            not child.made_ns or ist_date(child.made_ns) == today for child in (*self.stops, *self.targets)
+        )
 
 
 @dataclass(frozen=True, slots=True)
