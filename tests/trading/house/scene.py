@@ -129,17 +129,18 @@ async def log_in(box, account, clock):
     """As the user does it in the morning."""
     box.put(account.settings.adapter_settings().secret_name, Secret("testsecret"))
     adapter = adapter_for(account, AdapterParts(clock=clock, random=Random(1), box=box))
-
-    def redirected():
-        parts = urlsplit(adapter.login_url())
-        line = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
-        line.request("GET", f"{parts.path}?{parts.query}")
-        answer = dict(parse_qsl(urlsplit(line.getresponse().headers["location"]).query))
-        line.close()
-        return answer
-
-    await adapter.complete_login(await asyncio.to_thread(redirected))
+    await adapter.complete_login(await asyncio.to_thread(redirected, adapter))
     await adapter.close()
+
+
+def redirected(adapter):
+    """What the login page sends back."""
+    parts = urlsplit(adapter.login_url())
+    line = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
+    line.request("GET", f"{parts.path}?{parts.query}")
+    answer = dict(parse_qsl(urlsplit(line.getresponse().headers["location"]).query))
+    line.close()
+    return answer
 
 
 def a_box(folder):

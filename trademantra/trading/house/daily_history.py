@@ -65,7 +65,8 @@ def day_before(instrument: Instrument, day: date) -> date | None:
     for back in range(1, _LONGEST_REST):
         earlier = day - timedelta(days=back)
         try:
-            if day_of(instrument, earlier) is not None:
+            known, unknown = known_sessions(instrument, earlier, earlier)
+            if known or unknown:  # it traded, whatever its hours
                 return earlier
         except MissingFactError:
             return None

@@ -147,6 +147,8 @@ class Deciding:
         """Place what runs decided, each in its account."""
         by_room: dict[str, dict[str, Sequence[Want]]] = {}
         for run_id, wants in decided.items():
+            if self._run_of[run_id].keeps_back({run_id: wants}):
+                continue
             if wants and self._run_of[run_id].spec.account_id in self._rooms:
                 by_room.setdefault(self._run_of[run_id].spec.account_id, {})[run_id] = wants
         for account_id, mine in by_room.items():

@@ -65,6 +65,7 @@ class StrategySession:
         self._day: TradingDay | None = None
         self._waiting = WaitingWants()
         self._timeframes: Sequence[Timeframe] = (spec.timeframe,)
+        self._unheard_ns = 0
         self._said_overnight: date | None = None
         self._written: dict[str, int] = dict.fromkeys(self._runs, 0)
         self._trades: dict[str, Sequence[LiveTrade]] = dict.fromkeys(self._runs, ())
@@ -231,18 +232,23 @@ class StrategySession:
         await self._parts.hub.unsubscribe(self.spec.session_id)
 
     async def minute(self, at_ns: int) -> Mapping[str, Sequence[Want]]:
-        """A minute began: runs that wait for times are told.  What they want before the open waits for it."""
+        """A minute began: runs that wait for times are told."""
         day = self._day
         if day is None or not self._begins_ns(day.span) <= at_ns <= day.span.close_ns:
             return {}
         due = [run_id for run_id in self._runs if run_id not in self.stopped and self.hears(run_id)]
-        if at_ns < day.span.open_ns and day.told:  # the auction has gone on since the day began
-            self._waiting.add(await self._parts.workers.begin_session(self._day_of(due, day.span)))
-        decided = await self._parts.workers.clock(at_ns, due) if due else {}
-        if at_ns < day.span.open_ns:
+        self._unheard_ns = 0 if due else at_ns
+        if due and at_ns < day.span.open_ns:  # the auction has gone on since the day began
+            self.keeps_back(await self._parts.workers.begin_session(self._day_of(due, day.span)))
+        return await self._parts.workers.clock(at_ns, due) if due else {}
+
+    def keeps_back(self, decided: Mapping[str, Sequence[Want]]) -> bool:
+        """Keep what is decided before the open, or while such waits for the first prices; False: it is to be done now."""
+        day = self._day
+        early = day is not None and self._begins_ns(day.span) <= self._parts.clock.now_ns() < day.span.open_ns
+        if early or self._waiting:
             self._waiting.add(decided)
-            return {}
-        return decided
+        return early or bool(self._waiting)
 
     def hears(self, run_id: str) -> bool:
         """Whether a run was told that the day began."""
@@ -281,8 +287,10 @@ class StrategySession:
     async def _look_at_day(self, now_ns: int) -> None:
         day = self._day
         if day is not None and not day.told and now_ns >= self._begins_ns(day.span):
-            day.told = True
             await self._begin(day.span, now_ns)
+            day.told = True
+            if self._unheard_ns:  # a minute that began meanwhile
+                await self._place(await self.minute(self._unheard_ns))
             self._write_facts()
 
     async def _begin(self, span: SessionSpan, now_ns: int) -> None:
@@ -312,10 +320,7 @@ class StrategySession:
 
     async def _place(self, decided: Mapping[str, Sequence[Want]]) -> None:
         """Carry out; not before the open: orders would meet the minutes in which no exchange takes one."""
-        day = self._day
-        if day is not None and self._begins_ns(day.span) <= self._parts.clock.now_ns() < day.span.open_ns:
-            self._waiting.add(decided)
-        else:
+        if not self.keeps_back(decided):
             await self._parts.room.conductor.carry_out(decided)
 
     async def _carry_out_what_waits(self, now_ns: int) -> None:

@@ -1,0 +1,74 @@
+"""Named moments of a day at a running desk: the scan before the open, the entry at it, and those that are over."""
+
+import asyncio
+
+from tests.trading.house import nights as n
+from tests.trading.house import scene as s
+from trademantra.core.time import NANOSECONDS_PER_MINUTE, NANOSECONDS_PER_SECOND
+from trademantra.trading.intents import Purpose
+from trademantra.trading.runner.run_log import SessionBegan, from_line
+
+SCAN = """
+times = (-1, 0, 2)
+
+def on_session(self, context):
+    self.quantity = 0
+
+def on_time(self, context, minute):
+    self.quantity += 10
+    if minute == -1:
+        context.buy("SYNBANK1", quantity=self.quantity)
+    elif minute == 0:
+        context.cancel("SYNBANK1")
+        context.buy("SYNBANK1", quantity=self.quantity)
+    else:
+        context.buy("SYNIT1", quantity=self.quantity)
+"""
+
+
+def test_a_scan_before_the_open_has_its_order_at_the_open_and_minutes_are_exact(tmp_path):
+    file = s.strategy_file(tmp_path, "scan", SCAN)
+
+    async def play(days):
+        accounts = [s.kite_account(days.root)]
+        words = {"begins_minute": -1, "first_entry_minute": 0, "leave_minute": 300}
+        sessions = [s.session(file, "kite", ["SYNBANK1", "SYNIT1"], session_id="one", **words)]
+        async with n.desk_in(days, tmp_path, accounts, sessions) as scene:
+            await scene.until(
+                lambda: scene.held("kite") == {"NSE:SYNBANK1": 20}, "the last word before the open"
+            )
+            await days.until("2026-11-20T09:16:58")
+            await scene.until(lambda: scene.held("kite").get("NSE:SYNIT1") == 30, "the entry of 09:17")
+            bank, tech = [
+                each for each in scene.room("kite").desk.book.all() if each.purpose is Purpose.ENTRY
+            ]
+            open_ns = scene.house.sessions["one"].begins_ns
+            assert 0 <= bank.created_ns - open_ns < 45 * NANOSECONDS_PER_SECOND
+            late_ns = tech.created_ns - open_ns - 2 * NANOSECONDS_PER_MINUTE
+            assert 0 <= late_ns < 30 * NANOSECONDS_PER_SECOND
+            lines = (tmp_path / "sessions" / "one" / "all.log").read_text().splitlines()
+            began = [each for each in map(from_line, lines) if isinstance(each, SessionBegan)]
+            assert {each.session.first_entry_minute for each in began} == {0}
+
+    with n.sandbox_of_days() as days:
+        asyncio.run(play(days))
+
+
+def test_a_moment_that_passed_while_no_desk_ran_is_passed_by(tmp_path):
+    file = s.strategy_file(tmp_path, "scan", SCAN)
+
+    async def play(days):
+        accounts = [s.kite_account(days.root)]
+        sessions = [s.session(file, "kite", ["SYNBANK1", "SYNIT1"], session_id="one", begins_minute=-1)]
+        async with n.desk_in(days, tmp_path, accounts, sessions) as scene:
+            await scene.until(lambda: scene.held("kite") == {"NSE:SYNBANK1": 20}, "the entry at the open")
+        await days.until("2026-11-20T09:20:20")
+        async with n.desk_in(days, tmp_path, accounts, sessions) as scene:
+            await days.until("2026-11-20T09:21:30")
+            until_ns = days.now_ns() + 20 * NANOSECONDS_PER_SECOND
+            await scene.until(lambda: days.now_ns() > until_ns, "some looks of the desk")
+            assert scene.held("kite") == {"NSE:SYNBANK1": 20}
+            assert len(scene.orders("kite")) == 1
+
+    with n.sandbox_of_days() as days:
+        asyncio.run(play(days))
