@@ -62,10 +62,11 @@ def replay_plan(
     if not bar.is_intraday:
         raise InvalidValueError(
             f"{path}: bars of {bar} cannot be replayed, which of their prices came first is not known",
-            hint="take intraday bars; tm backtest runs on days",
+            hint="take intraday bars, also for --timeframe 1d; tm backtest runs on days",
         )
     timeframe = Timeframe.parse(options.timeframe) if options.timeframe else bar
-    if not timeframe.is_intraday or timeframe.length_ns % bar.length_ns:
+    daily = timeframe == Timeframe(1, "d")
+    if not daily and (not timeframe.is_intraday or timeframe.length_ns % bar.length_ns):
         raise InvalidValueError(
             f"bars of {timeframe} cannot be made of bars of {bar}", hint="give another --timeframe"
         )
@@ -94,6 +95,11 @@ def replay_plan(
         if len(one)
     }
     intraday = is_intraday(strategy) or options.intraday or prepared.product is Product.MIS
+    if daily and intraday:
+        raise InvalidValueError(
+            "daily bars are decided on after the close, and intraday positions leave before it",
+            hint="give an intraday --timeframe, or carry positions: --costs zerodha:CNC",
+        )
     product = prepared.product or (Product.MIS if intraday else Product.CNC)
     if rules.allow_short and product is Product.CNC:
         raise InvalidValueError(
@@ -249,6 +255,8 @@ def _at(bars: "Bars", ns: int) -> int:
 def _bars_per_year(prepared: "Prepared", bar: Timeframe, timeframe: Timeframe) -> float:
     """Of the strategy's timeframe, on average."""
     given = prepared.given
+    if not timeframe.is_intraday:
+        return given.sessions_per_year
     a_session = max(len(line) / len(line.ends) for line in given.timelines.values() if len(line))
     return given.sessions_per_year * a_session * bar.length_ns / timeframe.length_ns
 

@@ -18,8 +18,8 @@ from trademantra.engine.rules import Level
 from trademantra.trading.house.daily_history import day_before, stamped, unheard_of
 from trademantra.trading.house.mornings import uncarried
 from trademantra.trading.house.session_logs import SessionLogs
-from trademantra.trading.house.waiting import WaitingWants
 from trademantra.trading.runner.run_log import BarsClosed, ClockTold, SessionBegan
+from trademantra.trading.session.waiting import WaitingWants
 
 FIRST = date(2026, 11, 2)
 NONE = Level()

@@ -69,6 +69,7 @@ def test_a_moment_that_passed_while_no_desk_ran_is_passed_by(tmp_path):
             await scene.until(lambda: days.now_ns() > until_ns, "some looks of the desk")
             assert scene.held("kite") == {"NSE:SYNBANK1": 20}
             assert len(scene.orders("kite")) == 1
+            assert not [line for line in scene.said if "not taken" in line], "nothing was asked for"
 
     with n.sandbox_of_days() as days:
         asyncio.run(play(days))

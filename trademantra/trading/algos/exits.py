@@ -162,7 +162,8 @@ def _protect(position: Position, memory: Memory, view: View, levels: ExitLevels,
     if levels.stop is None and levels.target is None:
         return Step(memory)
     pairs = pairs_of(view)
-    today = [pair for pair in pairs if pair.is_of_day(view.now_ns)]  # a position that is carried gets one every morning
+    # a position that is carried gets a pair every morning
+    today = [pair for pair in pairs if pair.is_of_day(view.now_ns)]
     rejected = rejected_in_a_row([pair.stops for pair in today])
     given_up = levels.stop is not None and (rejected >= ENOUGH_REJECTIONS or len(today) >= _MOST_PAIRS)
     wishes = Wishes(

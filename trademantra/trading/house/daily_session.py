@@ -9,10 +9,11 @@ from trademantra.core.time import NANOSECONDS_PER_MINUTE, ist_date
 from trademantra.engine.bars import Bars
 from trademantra.engine.live.wants import LiveFill, Want
 from trademantra.trading.house.daily_history import DAY, day_before, day_of, past_of
-from trademantra.trading.house.mornings import DECIDES_NS, Mornings, uncarried
+from trademantra.trading.house.mornings import Mornings, uncarried
 from trademantra.trading.house.session_record import booked
 from trademantra.trading.house.session_spec import SessionParts, SessionSpec
 from trademantra.trading.house.strategies import StrategySession, TradingDay
+from trademantra.trading.house.too_late import DECIDES_NS
 from trademantra.trading.intents import Purpose
 from trademantra.trading.runner.run_log import FillTold, LogEntry, SessionBegan, WarmUp
 from trademantra.trading.runner.spec import RunSpec

@@ -21,13 +21,11 @@ from trademantra.data.resample import SessionSpan
 from trademantra.engine.live.wants import LiveFill, LiveSession, Want
 from trademantra.trading.house.daily_history import DAY, DailyHistory, EndedDay, Unheard, day_before
 from trademantra.trading.house.session_spec import SessionParts, SessionSpec
-from trademantra.trading.house.too_late import ways_out
-from trademantra.trading.house.waiting import WaitingWants
+from trademantra.trading.house.too_late import DECIDES_NS, ways_out
 from trademantra.trading.runner.run_log import BarsClosed, LogEntry, SessionBegan, WarmUp
 from trademantra.trading.runner.runs import ClosedBar
+from trademantra.trading.session.waiting import WaitingWants
 
-DECIDES_NS = 10 * NANOSECONDS_PER_MINUTE
-"""After the open: later, what a back-test fills at the open would meet other prices."""
 _ASKS_BEFORE_NS = 10 * NANOSECONDS_PER_MINUTE
 _HOLDS_BEFORE_NS = NANOSECONDS_PER_MINUTE
 _STRAGGLERS_NS = 2 * NANOSECONDS_PER_MINUTE  # after the open, when others' bars are there

@@ -22,8 +22,7 @@ from trademantra.trading.house.session_logs import SessionLogs
 from trademantra.trading.house.session_positions import carried_words, held_by, refuse_a_second
 from trademantra.trading.house.session_record import booked, session_record, trade_record
 from trademantra.trading.house.session_spec import SessionParts, SessionSpec
-from trademantra.trading.house.too_late import ways_out
-from trademantra.trading.house.waiting import WaitingWants
+from trademantra.trading.house.too_late import DECIDES_NS, ways_out
 from trademantra.trading.record.store import RecordStore
 from trademantra.trading.runner.run_log import (
     BarsClosed,
@@ -40,6 +39,7 @@ from trademantra.trading.session.live_tape import Gap, LiveTape
 from trademantra.trading.session.plan import whole_days
 from trademantra.trading.session.tape import write_warm_up
 from trademantra.trading.session.trades import write_trades
+from trademantra.trading.session.waiting import WaitingWants
 
 _ON_TIME_NS = NANOSECONDS_PER_MINUTE  # a moment that is seen so long after it is on time
 _FIRST_PRICES_NS = 30 * NANOSECONDS_PER_SECOND  # after the open: later, who has no price waits no more
@@ -331,7 +331,13 @@ class StrategySession:
         if self._waiting:
             if now_ns < day.span.open_ns + _FIRST_PRICES_NS and not self._has_prices(day.span.open_ns):
                 return
-            await self._parts.room.conductor.carry_out(self._waiting.take())
+            due = self._waiting.take()
+            if now_ns >= day.span.open_ns + DECIDES_NS:  # a disk was full, a login was missing
+                due = {
+                    run_id: await ways_out(self._parts.workers, run_id, wants)
+                    for run_id, wants in due.items()
+                }
+            await self._parts.room.conductor.carry_out(due)
         begun = [run_id for run_id in self._runs if self.hears(run_id)]
         if begun:
             self._logs.note_carried(begun, self._history.live_session(day.span).day)

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 
+from trademantra.core.time import NANOSECONDS_PER_MINUTE
 from trademantra.engine.live.wants import Enter, Want
 from trademantra.trading.runner.workers import StrategyWorkers
 
+DECIDES_NS = 10 * NANOSECONDS_PER_MINUTE
+"""After the open: later, what a back-test fills at the open would meet other prices."""
 LATE = "the desk was too late for it"
 
 

@@ -68,6 +68,7 @@ from trademantra.trading.session.replay_steps import Step, events_of, rows_in, s
 from trademantra.trading.session.replay_ticks import ReplayTicks, of_symbols
 from trademantra.trading.session.tape import write_charges, write_events, write_warm_up
 from trademantra.trading.session.told import write_log
+from trademantra.trading.session.waiting import WaitingWants
 
 ACCOUNT = "paper"
 _LEASE_NS = 3_650 * NANOSECONDS_PER_DAY
@@ -133,6 +134,7 @@ class ReplaySession:
         self._bus = Bus()
         self._closed: list[BarClosed] = []
         self._day: SessionSpan | None = None
+        self._waiting = WaitingWants()
         self._breaches: list[BreachRequest] = []
         self._symbols: dict[str, Sequence[str]] = {}
         self._hearing: dict[str, Sequence[str]] = {}  # of these the runs that hear ticks
@@ -361,7 +363,8 @@ class ReplaySession:
         auction = self._auction(open_ns, step)
         runs = [status.run_id for status in self._workers.status()]
         told = {run_id: SessionBegan(session, self._of_run(run_id, auction)) for run_id in runs}
-        await self._conductor.carry_out(await self._workers.begin_session(told))
+        self._waiting.add(await self._workers.begin_session(told))
+        await self._conductor.carry_out(self._waiting.take())
         await self._settle()
 
     def _auction(self, open_ns: int, step: Step) -> dict[str, float]:
@@ -430,6 +433,7 @@ class ReplaySession:
 
         `is_over`: no price comes any more, and nothing that is wanted now could be done.
         """
+        plan = self.plan
         self.timer.advance_to(now_ns)
         await self._host.advance()
         await self._hub.turn()
@@ -438,7 +442,9 @@ class ReplaySession:
         for _, together in groupby(closed, key=lambda each: each.end_ns):
             bars = [ClosedBar(each.instrument.symbol, each.timeframe, each.bar) for each in together]
             wanted = await self._workers.decide(bars)
-            if not is_over:
+            if not plan.timeframe.is_intraday:  # a day ended: the orders go at the next one's open
+                self._waiting.add(wanted)
+            elif not is_over:
                 await self._conductor.carry_out(wanted)
         if self._day is not None and self._day.open_ns <= now_ns <= self._day.close_ns and not is_over:
             await self._conductor.carry_out(await self._workers.clock(now_ns))
