@@ -42,7 +42,7 @@ class Days:
 
 
 @contextmanager
-def sandbox_of_days(shares=2):
+def sandbox_of_days(shares=2, speed=SPEED):
     listener = listen("127.0.0.1", 0)
     root = root_of(listener)
     ready, made = threading.Event(), []
@@ -55,7 +55,7 @@ def sandbox_of_days(shares=2):
             market=invented_market(s.DAY, seed=7, shares=shares, settings=ExchangeSettings()),
             wiring=Wiring(wall=SystemClock(), report=lambda text: None),
             journal=None,
-            speed=SPEED,
+            speed=speed,
         )
         made.append((server, asyncio.get_running_loop()))
         await server.serve(listener, ready.set)

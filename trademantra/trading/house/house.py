@@ -257,6 +257,7 @@ class House:
                 workers=self._workers, database=self.parts.database, clock=self.parts.clock,
                 folder=self.parts.home / "sessions" / spec.session_id, tell=self.parts.say,
                 listings=self.markets[source].listings, source=source,
+                priced_ns=lambda instrument: self.gate.state.market(instrument.key).price_ns,
             ),
         )  # fmt: skip
         self._run_of |= dict.fromkeys(session.run_ids, session)

@@ -101,7 +101,7 @@ class SessionSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionParts:
-    """What a session works with.  `folder` is its own."""
+    """What a session works with.  `folder` is its own; `priced_ns`: when limits last heard a price of an instrument, 0: never."""
 
     room: AccountRoom
     hub: TickHub
@@ -111,5 +111,6 @@ class SessionParts:
     clock: Clock
     folder: Path
     listings: Listings
+    priced_ns: Callable[[Instrument], int]
     source: str = ""
     tell: Callable[[str], None] = lambda text: None

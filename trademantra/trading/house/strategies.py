@@ -343,8 +343,7 @@ class StrategySession:
             self._logs.note_carried(begun, self._history.live_session(day.span).day)
 
     def _has_prices(self, since_ns: int) -> bool:
-        prices = [self._parts.hub.last(instrument) for instrument in self.spec.instruments.values()]
-        return all(price is not None and price.at_ns >= since_ns for price in prices)
+        return all(self._parts.priced_ns(each) >= since_ns for each in self.spec.instruments.values())
 
     def _say_what_is_carried(self) -> None:
         """Once the day is over: orders at an exchange end with it."""
