@@ -250,6 +250,11 @@ class StrategySession:
             self._waiting.add(decided)
         return early or bool(self._waiting)
 
+    def is_in_hours(self, now_ns: int) -> bool:
+        """Whether its runs were told of the day, and the exchange trades."""
+        day = self._day
+        return day is not None and day.told and day.span.open_ns <= now_ns <= day.span.close_ns
+
     def hears(self, run_id: str) -> bool:
         """Whether a run was told that the day began."""
         return self._day is not None and self._day.told
