@@ -43,13 +43,13 @@ class TickLoop(EventLoop):
         self._told = [] if told is None else list(told.told)
         self._from_ns = NEVER if told is None else told.begin_ns
         self._next = 0
-        self._volumes = [(-1, 0.0)] * len(
-            self._books
-        )  # the day and what was traded in it, as far as it was told
+        # of each instrument the day, and what was traded in it as far as it was told
+        self._volumes = [(-1, 0.0)] * len(self._books)
         for book in self._books:
             if book.fine and not len(book.finer.order):
                 raise InvalidValueError(
-                    f"{book.symbol}: strategy {strategy.name} hears ticks, and the order of its finer bars is not known"
+                    f"{book.symbol}: strategy {strategy.name} hears ticks, and the order of its finer bars is not known",
+                    hint="lay them by time (finer), or give Finer.order",
                 )
 
     def run(self) -> None:
@@ -80,9 +80,8 @@ class TickLoop(EventLoop):
 
     def _call_on_tick(self, ticks: list[Tick], start_ns: int) -> None:
         portfolio, view = self._portfolio, self._view
-        by_symbol = {book.symbol: book for book in self._books}
         for tick in ticks:
-            by_symbol[tick.symbol].last = tick.price
+            portfolio.by_symbol[tick.symbol].last = tick.price
         portfolio.opens_ns = start_ns  # what may enter is what may at the open of this bar
         for tick in ticks:
             view.show(tick)

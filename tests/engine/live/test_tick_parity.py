@@ -49,7 +49,7 @@ def live_and_backtest(
 @pytest.mark.parametrize("hours", [{}, {"leave": 357, "last_entry": 330}])
 def test_what_was_told_replayed(hours: dict[str, int], count: int, words: str) -> None:
     seed = 7 + count + len(words)
-    days = days_of(walks(count, 5, seed=seed), 2, 5, seed=3 if seed % 2 else None, **hours)
+    days = days_of(walks(count, 4, seed=seed), 1, 5, seed=3 if seed % 2 else None, **hours)
     for own, every in ((0.0, 1), (1.0, 3)):
         charges = MIS if hours else CNC
         result, trader = live_and_backtest(TickRotator, days, RULES[words], charges, True, own, every)

@@ -40,6 +40,7 @@ class Deciding:
         self._seconds = seconds
         self._pictures: dict[str, Pictures] = {}
         self._heard_ns: dict[str, int] = {}  # when the last tick of each source came
+        self._late: set[asyncio.Task[None]] = set()
 
     async def bars(self, source: str, closed: Sequence[BarClosed]) -> None:
         """Bars that ended at one instant: every strategy that wants them decides, and it is carried out."""
@@ -112,25 +113,56 @@ class Deciding:
             pictures.begin(run_id)
         if batch is not None and hearing:
             pictures.take(batch, {row for rows in hearing.values() for row in rows})
+        self._reap()
         told = {run_id: ticks for run_id, rows in hearing.items() if (ticks := pictures.due(run_id, rows))}
         if not told:
             return False
-        wants = await asyncio.gather(
-            *(self._tell_ticks(pictures, run_id, ticks) for run_id, ticks in told.items())
-        )
-        decided = {run_id: each for run_id, each in zip(told, wants, strict=True) if each}
-        await self.carry_out(decided)
-        for session in {
-            self._run_of[run_id].spec.session_id: self._run_of[run_id] for run_id in decided
-        }.values():
-            session.keep_logs()  # what led to an order outlives a crash, also within this second
+        asked = {
+            run_id: asyncio.create_task(self._tell_ticks(pictures, run_id, ticks))
+            for run_id, ticks in told.items()
+        }
+        paper = {task for run_id, task in asked.items() if self._is_paper(run_id)}
+        if paper:  # what it wants is placed before the next price, whatever that takes: parity compares it so
+            await asyncio.wait(paper)
+        if len(paper) < len(asked):
+            await asyncio.wait(asked.values(), timeout=pictures.settings.waits_seconds)
+        late = {run_id: task for run_id, task in asked.items() if not task.done()}
+        decided = {run_id: task.result() for run_id, task in asked.items() if run_id not in late}
+        for (
+            run_id,
+            task,
+        ) in late.items():  # prices that others live by do not wait: its orders come when it has decided
+            self._late.add(asyncio.create_task(self._carry_out_late(run_id, task)))
+        await self._carry_out_ticks(decided)
         return True
 
     async def _tell_ticks(self, pictures: Pictures, run_id: str, ticks: tuple[Tick, ...]) -> list[Want]:
         tape, began = self._run_of[run_id].tape, self._seconds()
-        wants = await self._workers.tick(run_id, TicksTold(0 if tape is None else tape.fed, ticks))
-        pictures.answered(run_id, began)
-        return wants
+        try:
+            return await self._workers.tick(run_id, TicksTold(0 if tape is None else tape.fed, ticks))
+        finally:
+            pictures.answered(run_id, began)
+
+    def _is_paper(self, run_id: str) -> bool:
+        room = self._rooms.get(self._run_of[run_id].spec.account_id)
+        return room is not None and room.account.broker is Broker.PAPER
+
+    async def _carry_out_ticks(self, decided: Mapping[str, Sequence[Want]]) -> None:
+        await self.carry_out(decided)
+        sessions = [
+            self._run_of[run_id] for run_id, wants in decided.items() if wants and run_id in self._run_of
+        ]
+        for session in dict.fromkeys(sessions):
+            session.keep_logs()  # what led to an order outlives a crash, also within this second
+
+    async def _carry_out_late(self, run_id: str, task: "asyncio.Task[list[Want]]") -> None:
+        await self._carry_out_ticks({run_id: await task})
+
+    def _reap(self) -> None:
+        """Errors: those of decisions that came late."""
+        for task in [task for task in self._late if task.done()]:
+            self._late.discard(task)
+            task.result()
 
     def _hearing(self, source: str) -> Mapping[str, Collection[int]]:
         """Runs that hear ticks, in their hours, with the rows of their instruments."""
@@ -147,10 +179,11 @@ class Deciding:
         """Place what runs decided, each in its account."""
         by_room: dict[str, dict[str, Sequence[Want]]] = {}
         for run_id, wants in decided.items():
-            if self._run_of[run_id].keeps_back({run_id: wants}):
+            session = self._run_of.get(run_id)  # it may have ended since it was asked
+            if session is None or session.keeps_back({run_id: wants}):
                 continue
-            if wants and self._run_of[run_id].spec.account_id in self._rooms:
-                by_room.setdefault(self._run_of[run_id].spec.account_id, {})[run_id] = wants
+            if wants and session.spec.account_id in self._rooms:
+                by_room.setdefault(session.spec.account_id, {})[run_id] = wants
         for account_id, mine in by_room.items():
             await self._rooms[account_id].conductor.carry_out(mine)
 

@@ -1,13 +1,13 @@
 """The newest prices of one market for the strategies that hear ticks: conflated, never queued, told a few times a second.
 
 Each instrument has one picture, the newest.  A run is told those that changed since it was told last.  The market waits
-for the answer, so that what is wanted is placed before the next price; a run that takes long to answer is asked less
-often, and takes no more than a quarter of the market's time.
+a moment for the answer, so that what is wanted is placed before the next price; a run that takes long to answer is asked
+less often, and takes no more than a quarter of the market's time.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from math import nan
+from math import inf, nan
 
 from trademantra.core.errors import InvalidValueError
 from trademantra.core.time import NANOSECONDS_PER_SECOND
@@ -19,20 +19,21 @@ _RESTS = 3.0  # times what its last answer took, before a run is asked again
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TickSettings:
-    """`per_second`: how often a run is told at most, in real seconds.  `latest_ns`: a price that is older when it
-    arrives is a picture of the past, as after a reconnect: it is not told.
+    """`per_second`: how often a run is told at most, in real seconds.  `waits_seconds`: how long the market's next price
+    waits for the answers of runs at real brokers (those on paper are waited for).  `latest_ns`: a price that is older when it arrives is a picture of the past, as after a
+    reconnect: it is not told.
 
     Errors: `InvalidValueError` for a number that is not positive.
     """
 
     per_second: float = 4.0
+    waits_seconds: float = 0.25
     latest_ns: int = 10 * NANOSECONDS_PER_SECOND
 
     def __post_init__(self) -> None:
-        if not (self.per_second > 0.0 and self.latest_ns > 0):
-            raise InvalidValueError(
-                f"ticks: {self.per_second} a second, {self.latest_ns} ns: both must be positive"
-            )
+        for name in ("per_second", "waits_seconds", "latest_ns"):
+            if not getattr(self, name) > 0:
+                raise InvalidValueError(f"ticks: {name} must be positive, got {getattr(self, name)}")
 
 
 @dataclass(slots=True)
@@ -59,7 +60,8 @@ class Pictures:
         settings: TickSettings,
         seconds: Callable[[], float],
     ) -> None:
-        self._table, self._best, self._settings, self._seconds = table, best, settings, seconds
+        self.settings = settings
+        self._table, self._best, self._seconds = table, best, seconds
         self._newest: dict[int, _Picture] = {}
         self._runs: dict[str, _Hearing] = {}
         self._changes = 0
@@ -74,7 +76,7 @@ class Pictures:
             row, at_ns, received_ns = int(batch.row[at]), int(batch.at_ns[at]), int(batch.received_ns[at])
             price = float(batch.price[at])
             known = self._newest.get(row)
-            late = received_ns - at_ns > self._settings.latest_ns or received_ns <= self._lost_ns
+            late = received_ns - at_ns > self.settings.latest_ns or received_ns <= self._lost_ns
             if late or not price > 0.0 or (known is not None and at_ns < known.tick.ts):
                 continue
             total = float(batch.total[at])
@@ -95,7 +97,7 @@ class Pictures:
         self._runs.setdefault(run_id, _Hearing(self._changes))
 
     def due(self, run_id: str, rows: Collection[int]) -> tuple[Tick, ...]:
-        """What a run is to be told now: nothing while nothing changed, or too soon after the last time."""
+        """What a run is to be told now: nothing while nothing changed, it is asked, or it was asked a moment ago."""
         hearing = self._runs[run_id]
         if self._changes == hearing.told or self._seconds() < hearing.due:
             return ()
@@ -103,12 +105,14 @@ class Pictures:
             each for row in rows if (each := self._newest.get(row)) is not None and each.number > hearing.told
         ]
         hearing.told = self._changes
+        if fresh:
+            hearing.due = inf  # until it has answered
         return tuple(each.tick for each in sorted(fresh, key=lambda each: each.number))
 
     def answered(self, run_id: str, began: float) -> None:
         """A run that was asked at `began` (real seconds) has answered."""
         now = self._seconds()
-        soonest = began + 1.0 / self._settings.per_second
+        soonest = began + 1.0 / self.settings.per_second
         self._runs[run_id].due = max(soonest, now + _RESTS * (now - began))
 
     def has_news(self, run_ids: Collection[str]) -> bool:

@@ -1,0 +1,121 @@
+"""How long the next price waits for decisions on ticks: as long as it takes on paper, a moment at a real broker."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from tests.trading.feeds.tick_making import share
+from trademantra.core.time import NANOSECONDS_PER_SECOND as SECOND
+from trademantra.engine.live.wants import Drop
+from trademantra.trading.accounts.settings import Broker
+from trademantra.trading.feeds.ticks import InstrumentTable, TickBatch
+from trademantra.trading.house.deciding import Deciding
+from trademantra.trading.house.pictures import Pictures, TickSettings
+
+BEGIN = 1_000 * SECOND
+
+
+class Workers:
+    """One strategy that answers when it is let."""
+
+    def __init__(self):
+        self.may, self.asked = asyncio.Event(), []
+
+    async def tick(self, run_id, told):
+        self.asked.append(told.ticks)
+        await self.may.wait()
+        return [Drop("INFY")]
+
+
+class Room:
+    def __init__(self, broker):
+        self.account = SimpleNamespace(broker=broker, prices_from="feed")
+        self.conductor = self
+        self.carried = []
+
+    async def carry_out(self, decided):
+        self.carried.append(decided)
+
+
+class Session:
+    """In its hours, with one run that hears ticks of one instrument."""
+
+    spec = SimpleNamespace(account_id="a", session_id="s")
+    tape, hearing, stopped, is_open = None, ("run",), (), True
+
+    def __init__(self, logs):
+        self._logs = logs
+
+    def is_in_hours(self, now_ns):
+        return now_ns > 0
+
+    def rows_of(self, run_id):
+        return {0}
+
+    def keeps_back(self, decided):
+        return False
+
+    def keep_logs(self):
+        self._logs.append("kept")
+
+
+def scene(broker):
+    table = InstrumentTable()
+    table.add(share("INFY"))
+    logs = []
+    session = Session(logs)
+    room, workers, now = Room(broker), Workers(), [0.0]
+    run_of = {"run": session}
+    deciding = Deciding({"a": room}, run_of, workers, None, lambda: now[0])
+    settings = TickSettings(waits_seconds=0.01)
+    deciding.hear_ticks("feed", Pictures(table, lambda row: (1.0, 2.0), settings, lambda: now[0]))
+    return deciding, room, workers, run_of, now, logs
+
+
+def batch(second):
+    at = BEGIN + second * SECOND
+    return TickBatch.of([0], [at], [100.0 + second], received_ns=[at])
+
+
+def test_on_paper_the_next_price_waits_until_it_is_carried_out():
+    async def play():
+        deciding, room, workers, _, _, logs = scene(Broker.PAPER)
+        telling = asyncio.create_task(deciding.ticks("feed", batch(1)))
+        await asyncio.wait({telling}, timeout=0.05)
+        assert not telling.done()
+        workers.may.set()
+        assert await telling
+        assert room.carried == [{"run": [Drop("INFY")]}]
+        assert logs == ["kept"]
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_at_a_broker_it_does_not_and_the_orders_come_late(ended):
+    """`ended`: the session was ended meanwhile, and nothing is carried out any more."""
+
+    async def play():
+        deciding, room, workers, run_of, now, logs = scene(Broker.ZERODHA)
+        assert await deciding.ticks("feed", batch(1))
+        assert room.carried == []
+        now[0] += 60.0
+        assert not await deciding.ticks("feed", batch(2)), (
+            "it is asked once, and gets the newest when it has answered"
+        )
+        assert not await deciding.ticks("feed", batch(3))
+        if ended:
+            run_of.clear()
+        workers.may.set()
+        async with asyncio.timeout(30):
+            while deciding._late and not all(task.done() for task in deciding._late):
+                await asyncio.sleep(0)
+        assert (room.carried, logs) == (([], []) if ended else ([{"run": [Drop("INFY")]}], ["kept"]))
+        if not ended:
+            now[0] += 1_000.0  # it took a minute: it is asked less often
+            assert deciding.news_waits("feed")
+            assert await deciding.ticks("feed", None)
+            assert [each.price for ticks in workers.asked for each in ticks] == [101.0, 103.0]
+
+    asyncio.run(play())
