@@ -12,13 +12,14 @@ next system call.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trademantra.core.errors import TradeMantraError
@@ -30,6 +31,7 @@ from trademantra.kit.timer import Timer
 _OWNER = (
     select(LeaseRow.owner, LeaseRow.token).where(LeaseRow.name == bindparam("lease_name")).with_for_update()
 )
+_OWNER_TEXT = str(_OWNER.compile(dialect=sqlite.dialect()))
 _PARTS = 3
 """A lease is renewed after one part of its length, and nothing is sent in its last part."""
 
@@ -86,11 +88,11 @@ class Lease:
 
     def guard_at_once(self, connection: Connection) -> None:
         """As `guard`, for `Database.write_at_once`."""
-        row = connection.execute(_OWNER, {"lease_name": self.name}).one_or_none()
-        if row is None or row.token != self.token:
+        row = _owner_of(connection, self.name)
+        if row is None or row[1] != self.token:
             self.lost, self.expires_ns = True, 0
             raise LeaseLostError(
-                f"{self.name} is owned by {row.owner if row else 'nobody'} now",
+                f"{self.name} is owned by {row[0] if row else 'nobody'} now",
                 hint="this process must stop; start it anew",
             )
 
@@ -109,6 +111,19 @@ class Lease:
             if row is not None and row.token == self.token:
                 row.expires_ns = 0
         self.expires_ns = 0
+
+
+def _owner_of(connection: Connection, name: str) -> tuple[str, int] | None:
+    """Owner and token.  It stands before every commit of the journal: on SQLite the driver is asked without detours."""
+    raw = connection.connection.driver_connection
+    if not isinstance(raw, sqlite3.Connection):
+        row = connection.execute(_OWNER, {"lease_name": name}).one_or_none()
+        return None if row is None else (row.owner, row.token)
+    try:
+        found: tuple[str, int] | None = raw.execute(_OWNER_TEXT, (name,)).fetchone()
+    except sqlite3.Error as error:
+        raise DBAPIError(_OWNER_TEXT, None, error) from error
+    return found
 
 
 async def take_lease(database: Database, name: str, owner: str, clock: Clock, *, length_ns: int) -> Lease:

@@ -32,17 +32,14 @@ _DECIMALS = ("strike", "lot_size", "tick_size", "freeze_quantity", "multiplier")
 
 def terms_to_json(order: Order) -> str:
     """What was ordered: instrument and terms, exact.  State and fills are not part of it."""
-    terms = {
-        "side": order.side.value,
-        "quantity": str(order.quantity),
-        "order_type": order.order_type.value,
-        "product": order.product.value,
-        "price": None if order.price is None else str(order.price),
-        "trigger_price": None if order.trigger_price is None else str(order.trigger_price),
-        "validity": order.validity.value,
-    }
-    rest = json.dumps(terms, separators=(",", ":"))
-    return f'{{"version":{_VERSION},"instrument":{_instrument_text(order.instrument)},{rest[1:]}'
+    # put together by hand, for it is done four times an order: words of our own and numbers, which need no escapes
+    price = "null" if order.price is None else f'"{order.price}"'
+    trigger = "null" if order.trigger_price is None else f'"{order.trigger_price}"'
+    return (
+        f'{{"version":{_VERSION},"instrument":{_instrument_text(order.instrument)},"side":"{order.side.value}",'
+        f'"quantity":"{order.quantity}","order_type":"{order.order_type.value}","product":"{order.product.value}",'
+        f'"price":{price},"trigger_price":{trigger},"validity":"{order.validity.value}"}}'
+    )
 
 
 @lru_cache(maxsize=4096)
