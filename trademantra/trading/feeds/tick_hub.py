@@ -84,6 +84,7 @@ class TickHub:
         self._on_event: list[Callable[[FeedEvent], None]] = []
         self._under_way: set[asyncio.Task[None]] = set()
         self._heard_ns: int | None = None
+        self._joined_ns: int | None = None
         self._gap_ns: int | None = None
         self._polled_ns = self._flushed_ns = self._now_ns
         self._flushing = False
@@ -124,6 +125,7 @@ class TickHub:
             self.builder.check_timeframe(timeframe)
         hours = {instrument: self._hours_of(instrument) for instrument in instruments} if timeframes else {}
         if new:
+            self._joined_ns = now if self._joined_ns is None else self._joined_ns
             await self._subscribe_at_sources([self.table[row] for row in new], mode)
         self._subscribed |= new
         for instrument in instruments:
@@ -205,6 +207,7 @@ class TickHub:
 
     async def run(self) -> None:
         """Listen to all sources and look at the clock, until cancelled."""
+        self._miss_the_start()
         async with asyncio.TaskGroup() as group:
             for number in range(len(self._sources)):
                 group.create_task(self._listen(number), name=f"ticks of {self._sources[number].name}")
@@ -322,12 +325,26 @@ class TickHub:
         now, old, last = self._now(), self._choice.active, self._choice.last_heard_ns()
         new = self._choice.choose(now)
         if self._gap_ns is None and self._subscribed and (self._choice.is_failing() or new != old):
-            self._gap_ns = last
-            self.builder.mark_gap(last, None)
-            self._delivery.gap_began(last)
-            self._tell(FeedLost(self._sources[old].name, last, is_start=self._heard_ns is None))
+            self._begin_gap(last, self._sources[old].name)
         if new != old:
             self._tell(SourceSwitched(self._sources[old].name, self._sources[new].name, now))
+
+    def _miss_the_start(self) -> None:
+        """Nobody listened since the first subscription: bars that began meanwhile, or were open then, are fetched."""
+        since, now = self._joined_ns, self._now()
+        if since is None or self._heard_ns is not None or self._gap_ns is not None:
+            return
+        for instrument, timeframe in self.builder.series():
+            period = self.builder.hours_of(instrument).period_from(since, timeframe)
+            if period is not None and period.start_ns < now:
+                self._begin_gap(since, self.source)
+                return
+
+    def _begin_gap(self, since: int, source: str) -> None:
+        self._gap_ns = since
+        self.builder.mark_gap(since, None)
+        self._delivery.gap_began(since)
+        self._tell(FeedLost(source, since, is_start=self._heard_ns is None))
 
     def _end_gap(self, now: int) -> None:
         start, self._gap_ns = self._gap_ns, None

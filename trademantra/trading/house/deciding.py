@@ -44,45 +44,20 @@ class Deciding:
 
     async def bars(self, source: str, closed: Sequence[BarClosed]) -> None:
         """Bars that ended at one instant: every strategy that wants them decides, and it is carried out."""
-        for session in self._sessions_of(source):
-            keys = {instrument.key for instrument in session.spec.instruments.values()}
-            for each in closed:
-                tape = session.tape
-                if (
-                    tape is not None
-                    and each.instrument.key in keys
-                    and each.timeframe == session.spec.timeframe
-                ):
-                    tape.deliver(each.instrument.symbol, each.bar)
-        for together, run_ids in self._who_hears(source, closed):
+        told = [(session, session.fresh(closed)) for session in self._heard_from(source)]
+        for together, run_ids in _who_hears([(session, bars) for session, bars in told if bars]):
             bars = [ClosedBar(each.instrument.symbol, each.timeframe, each.bar) for each in together]
             await self.carry_out(await self._workers.decide(bars, run_ids))
 
-    def _who_hears(
-        self, source: str, closed: Sequence[BarClosed]
-    ) -> Sequence[tuple[Sequence[BarClosed], Sequence[str]]]:
-        """Bars with the runs that they are for: those that hear this market, each its own exchange's."""
-        sessions = self._sessions_of(source)
-        if len({each.instrument.symbol for each in closed}) == len({each.instrument.key for each in closed}):
-            keys = {each.instrument.symbol: each.instrument.key for each in closed}
-            if all(
-                keys.get(symbol, instrument.key) == instrument.key
-                for session in sessions
-                for symbol, instrument in session.spec.instruments.items()
-            ):
-                return [(closed, [run_id for session in sessions for run_id in session.run_ids])]
-        told = []
-        for session in sessions:
-            mine = {instrument.key for instrument in session.spec.instruments.values()}
-            told.append(([each for each in closed if each.instrument.key in mine], session.run_ids))
-        return told
-
     def _sessions_of(self, source: str) -> Sequence[StrategySession]:
+        return [session for session in self._heard_from(source) if session.is_open]
+
+    def _heard_from(self, source: str) -> Sequence[StrategySession]:
+        """Also those that are being opened."""
         return [
             session
             for session in dict.fromkeys(self._run_of.values())
-            if session.is_open
-            and session.spec.account_id in self._rooms
+            if session.spec.account_id in self._rooms
             and self._rooms[session.spec.account_id].account.prices_from == source
         ]
 
@@ -224,3 +199,22 @@ class Deciding:
 
 def _is_busy(room: AccountRoom) -> bool:
     return room.is_busy
+
+
+def _who_hears(
+    told: Sequence[tuple[StrategySession, Sequence[BarClosed]]],
+) -> Sequence[tuple[Sequence[BarClosed], Sequence[str]]]:
+    """Bars with the runs that they are for: all at once where symbols say it, which is almost always."""
+    together = list({id(each): each for _, bars in told for each in bars}.values())
+    series = {(each.instrument.symbol, each.timeframe) for each in together}
+    alike = len(series) == len(together) and all(
+        len(bars)
+        == sum(
+            each.timeframe == session.spec.timeframe and each.instrument.symbol in session.spec.instruments
+            for each in together
+        )
+        for session, bars in told
+    )
+    if alike:
+        return [(together, [run_id for session, _ in told for run_id in session.run_ids])]
+    return [(bars, session.run_ids) for session, bars in told]

@@ -1,8 +1,11 @@
 """A strategy at a running desk: warmed up from history, told of its days, its runs restored after a restart."""
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
+from itertools import groupby
 
 from trademantra.brokers.market import StreamMode
 from trademantra.core.bar import Bar, Timeframe
@@ -16,12 +19,15 @@ from trademantra.core.time import (
 from trademantra.data.resample import SessionSpan
 from trademantra.engine.bars import Bars
 from trademantra.engine.live.wants import LiveFill, LiveSession, LiveTrade, Want
+from trademantra.kit.timer import ClockTimer
+from trademantra.trading.feeds.bar_rules import BarClosed
 from trademantra.trading.house.session_facts import write_facts
 from trademantra.trading.house.session_history import SessionHistory, of_symbols
 from trademantra.trading.house.session_logs import SessionLogs
 from trademantra.trading.house.session_positions import carried_words, held_by, refuse_a_second
 from trademantra.trading.house.session_record import booked, session_record, trade_record
 from trademantra.trading.house.session_spec import SessionParts, SessionSpec
+from trademantra.trading.house.told_bars import ToldBars
 from trademantra.trading.house.too_late import DECIDES_NS, ways_out
 from trademantra.trading.record.store import RecordStore
 from trademantra.trading.runner.run_log import (
@@ -33,6 +39,7 @@ from trademantra.trading.runner.run_log import (
     SessionBegan,
     WarmUp,
 )
+from trademantra.trading.runner.runs import ClosedBar
 from trademantra.trading.runner.spec import RunSpec
 from trademantra.trading.session.conductor import Carried
 from trademantra.trading.session.live_tape import Gap, LiveTape
@@ -41,6 +48,7 @@ from trademantra.trading.session.tape import write_warm_up
 from trademantra.trading.session.trades import write_trades
 from trademantra.trading.session.waiting import WaitingWants
 
+_SETTLED_NS = 3 * NANOSECONDS_PER_SECOND  # after its end a bar is in a broker's history
 _ON_TIME_NS = NANOSECONDS_PER_MINUTE  # a moment that is seen so long after it is on time
 _FIRST_PRICES_NS = 30 * NANOSECONDS_PER_SECOND  # after the open: later, who has no price waits no more
 
@@ -73,6 +81,7 @@ class StrategySession:
         self.tape: LiveTape | None = None
         self.stopped: set[str] = set()
         self._rows: dict[str, Collection[int]] = {}
+        self._told = ToldBars(spec.instruments, spec.timeframe)
         self.is_open = False
 
     @property
@@ -109,6 +118,12 @@ class StrategySession:
         if began_ns is None:
             refuse_a_second(spec, parts.room)
         self._today(now_ns)
+        # before history is read: between the two no bar is lost
+        await parts.hub.subscribe(
+            spec.session_id, list(spec.instruments.values()), StreamMode.FULL, self._timeframes
+        )
+        await self._let_history_settle(now_ns)
+        now_ns = parts.clock.now_ns()
         warm_up, missed = await self._past(began_ns, now_ns)
         logs: dict[str, list[LogEntry]] = {}
         heard: dict[str, Mapping[str, int]] = {}
@@ -118,10 +133,12 @@ class StrategySession:
         for run_id, run in self._runs.items():
             mine = of_symbols(warm_up, run.symbols)
             if began_ns is None:
+                self._told.knows(mine.bars, ())
                 await parts.workers.start(run, mine)
             else:
                 logs[run_id] = self._kept_log(run_id)
                 entries = self._since(run, logs[run_id], missed)
+                self._told.knows(mine.bars, entries)
                 _deliver(tape, entries)
                 await parts.workers.restore(run, RunLog(mine, entries))
                 self._told_trades[run_id] = len(await self._read_trades(run_id))
@@ -135,22 +152,52 @@ class StrategySession:
                     weights=spec.weights, rest_target=parts.room.account.rest_target,
                 )
             )  # fmt: skip
-        if began_ns is None:
-            self._logs.begin(now_ns)
-            await self._record.write_session(session_record(spec, parts))
-        else:
+        if began_ns is not None:
             await self._tell_missed(logs, heard)
         self.tape = tape
+        await self._tell_early()
+        if began_ns is None:
+            self._logs.begin(parts.clock.now_ns())  # the bar that is forming now is the first that is decided on
+            await self._record.write_session(session_record(spec, parts))
         self._write_facts()
-        await parts.hub.subscribe(
-            spec.session_id, list(spec.instruments.values()), StreamMode.FULL, self._timeframes
-        )
         for run_id, run in self._runs.items():
             if parts.workers.hears_ticks(run_id):
                 traded = [spec.instruments[symbol] for symbol in run.symbols]
                 parts.hub.best.follow(traded)
                 self._rows[run_id] = frozenset(parts.hub.table.row_of(each) for each in traded)
+        await self._tell_early()
         self.is_open = True
+
+    def fresh(self, closed: Sequence[BarClosed]) -> Sequence[BarClosed]:
+        """Those of its bars that its runs do not know yet; they are on its tape.  While it opens they are kept for later."""
+        if not self.is_open:
+            self._told.keep(closed)
+            return ()
+        found = self._told.fresh(closed)
+        for each in found:
+            self._deliver_bar(each.instrument.symbol, each.bar)
+        return found
+
+    async def _let_history_settle(self, now_ns: int) -> None:
+        """A bar that has just closed is not in a broker's history yet."""
+        length_ns = self.spec.timeframe.length_ns
+        if self.spec.timeframe.is_intraday and now_ns % length_ns < _SETTLED_NS:
+            with suppress(TimeoutError):  # the clock of a sandbox that is paused stands still
+                async with asyncio.timeout(2 * _SETTLED_NS / NANOSECONDS_PER_SECOND):
+                    await ClockTimer(self._parts.clock).until(now_ns // length_ns * length_ns + _SETTLED_NS)
+
+    async def _tell_early(self) -> None:
+        """Bars that closed while the runs were warmed up: they are told, and nothing is entered on them."""
+        workers = self._parts.workers
+        while kept := self._told.take_kept():
+            await self._look_at_day(self._parts.clock.now_ns())
+            for _, together in groupby(kept, key=lambda each: each.end_ns):
+                bars = self._told.fresh(list(together))
+                for each in bars:
+                    self._deliver_bar(each.instrument.symbol, each.bar)
+                closed = [ClosedBar(each.instrument.symbol, each.timeframe, each.bar) for each in bars]
+                for run_id, wants in (await workers.decide(closed, self.run_ids)).items():
+                    await self._place({run_id: await ways_out(workers, run_id, wants)})
 
     async def undo(self) -> None:
         """`open` has failed: nothing that it began goes on."""
