@@ -147,7 +147,7 @@ class Deciding:
             for session in self._sessions_of(source)
             if session.is_in_hours(now_ns)
             for run_id in session.hearing
-            if run_id not in session.stopped
+            if run_id not in session.stopped and session.hears(run_id)
         }
 
     async def carry_out(self, decided: Mapping[str, Sequence[Want]]) -> None:

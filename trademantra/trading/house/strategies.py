@@ -306,6 +306,11 @@ class StrategySession:
         """Whether a run was told that the day began."""
         return self._day is not None and self._day.told
 
+    def is_in_hours(self, now_ns: int) -> bool:
+        """Whether its exchange trades, by its day."""
+        day = self._day
+        return day is not None and day.span.open_ns <= now_ns <= day.span.close_ns
+
     @property
     def begins_ns(self) -> int | None:
         """When its trading day opens; None without one."""
