@@ -218,7 +218,7 @@ class House:
 
     async def _open_later(self, spec: SessionSpec) -> None:
         await self._watch_facts([spec])
-        await self._open_session(spec)
+        await self._open_session(spec, later=True)
 
     def _sessions_in(self, account_id: str, instrument_key: str) -> Sequence[str]:
         """Strategies whose sessions trade an instrument in an account."""
@@ -248,7 +248,8 @@ class House:
         self._deciding.hear_ticks(source, Pictures(hub.table, hub.best.of, parts.ticks, time.monotonic))
         self.markets[source] = Market(hub, enlisted.listings, enlisted.hosts_of(source), ears)
 
-    async def _open_session(self, spec: SessionSpec) -> None:
+    async def _open_session(self, spec: SessionSpec, *, later: bool = False) -> None:
+        """`later`: the market runs already, and the day of the session begins before a bar of it can close."""
         source = self.rooms[spec.account_id].account.prices_from
         session = session_for(
             spec,
@@ -263,6 +264,9 @@ class House:
         self._run_of |= dict.fromkeys(session.run_ids, session)
         try:
             await session.open()
+            if later:
+                await session.look()
+            await session.hear_market()
         except (TradeMantraError, SQLAlchemyError, OSError):
             await session.undo()
             for run_id in session.run_ids:

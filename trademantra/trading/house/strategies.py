@@ -157,7 +157,9 @@ class StrategySession:
         self.tape = tape
         await self._tell_early()
         if began_ns is None:
-            self._logs.begin(parts.clock.now_ns())  # the bar that is forming now is the first that is decided on
+            self._logs.begin(
+                parts.clock.now_ns()
+            )  # the bar that is forming now is the first that is decided on
             await self._record.write_session(session_record(spec, parts))
         self._write_facts()
         for run_id, run in self._runs.items():
@@ -165,6 +167,9 @@ class StrategySession:
                 traded = [spec.instruments[symbol] for symbol in run.symbols]
                 parts.hub.best.follow(traded)
                 self._rows[run_id] = frozenset(parts.hub.table.row_of(each) for each in traded)
+
+    async def hear_market(self) -> None:
+        """It is open and, where the market runs already, was looked at once: from now on bars and minutes reach its runs."""
         await self._tell_early()
         self.is_open = True
 
@@ -296,11 +301,6 @@ class StrategySession:
         if early or self._waiting:
             self._waiting.add(decided)
         return early or bool(self._waiting)
-
-    def is_in_hours(self, now_ns: int) -> bool:
-        """Whether its runs were told of the day, and the exchange trades."""
-        day = self._day
-        return day is not None and day.told and day.span.open_ns <= now_ns <= day.span.close_ns
 
     def hears(self, run_id: str) -> bool:
         """Whether a run was told that the day began."""
