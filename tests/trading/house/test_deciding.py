@@ -50,6 +50,9 @@ class Session:
     def is_in_hours(self, now_ns):
         return now_ns > 0
 
+    def hears(self, run_id):
+        return True
+
     def rows_of(self, run_id):
         return {0}
 
