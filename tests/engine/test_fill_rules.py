@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.engine.scripted import FLAT, LONG, OUT, RULES, SHORT, Script, Word, calendar, fills_of, script_of
 from trademantra.engine.compile import uncompiled
@@ -289,6 +291,16 @@ def test_a_level_on_the_wrong_side_gives_no_price_that_was_not_there(word: Word,
     assert leave[0] == 1
 
 
+@given(
+    st.integers(1, 2_000_000), st.integers(-200, 200), st.sampled_from((1.0, 10.0, 100.0, 1_000.0, 10_000.0))
+)
+def test_a_level_is_the_float_of_its_price_whatever_grid_the_bars_so_far_show(
+    paise: int, ticks: int, scale: float
+) -> None:
+    level = paise / 100.0 + ticks * 0.05
+    assert _snapped(level, scale) == (paise + 5 * ticks) / 100.0
+
+
 def test_a_level_that_is_off_the_grid_by_rounding_alone_is_on_it() -> None:
     noisy = (
         100.0 + 0.1 + 0.1 + 0.1 - 0.2
@@ -297,6 +309,8 @@ def test_a_level_that_is_off_the_grid_by_rounding_alone_is_on_it() -> None:
     assert _snapped(noisy, 100.0) == 100.1
     assert _snapped(100.1049, 100.0) == 100.1049  # really between two ticks: it stays
     assert _snapped(float("nan"), 100.0) != _snapped(float("nan"), 100.0)
+    assert _snapped(noisy, 0.0) == noisy  # the bars carry such noise themselves
+    assert _snapped(0.05000001, 1e8) == 0.05000001  # a step of a finer grid is no noise
     # 11 ticks of 0.05 below a close of 100.65 are 100.10000000000001
     bars = [(100.65, 100.65, 100.65, 100.65), (100.2, 100.2, 100.1, 100.15), (100.2, 100.2, 100.15, 100.2)]
     assert 100.65 + (-11) * 0.05 > 100.1

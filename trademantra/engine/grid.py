@@ -14,6 +14,7 @@ from trademantra.engine.compile import NUMBER, VECTOR, compiled, part
 
 NO_GRID = 1.0
 _SCALES = (1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0, 100_000_000.0)
+_LEVEL_SCALES = (100.0, 10_000.0)  # two decimals forgive more noise; four are those of currency pairs
 _LONGEST_WINDOW = 100_000
 _EXACT = 2.0**53
 _NOISE = 1e-6
@@ -60,10 +61,18 @@ def snapped(price: float, scale: float) -> float:
 
     A level that a strategy works out (a high plus a buffer, half of a range) is then the very float that a bar of that
     price holds, so a touch is a touch and no trade through.  The quotient of two whole numbers is correctly rounded.
+
+    Prices of two and of four decimals are on the grid even where the bars hold only coarser ones: a live run knows the
+    bars so far, a back-test those to come too, and both must take the level as the same float.
     """
-    steps = price * scale
-    near = np.rint(steps)
-    return float(near / scale) if scale > 0.0 and abs(steps - near) < _NOISE else price
+    if not scale > 0.0:
+        return price
+    for least in _LEVEL_SCALES:
+        steps = price * max(scale, least)
+        near = np.rint(steps)
+        if abs(steps - near) < _NOISE:
+            return float(near / max(scale, least))
+    return price
 
 
 @compiled(types.boolean(VECTOR, NUMBER))

@@ -3,14 +3,16 @@
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from tests.engine.generated import CHARGES, fine_scripts, trading_rules
 from tests.engine.live.exchange import MINUTE, Days
 from tests.engine.live.parity import as_backtest, as_live, live_trades_of, trades_of
-from tests.engine.scripted import SCRIPTED, Script
+from tests.engine.scripted import RULES, SCRIPTED, Script, Word, bars_of, calendar
 from trademantra.engine.bars import Bars, Float64Array, Int8Array, Int64Array
+from trademantra.engine.charging import no_charges
+from trademantra.engine.combinations import NO_BANDS
 from trademantra.engine.compile import signal_kernel
 from trademantra.engine.live.wants import LiveSession
 from trademantra.engine.records import Reason
@@ -68,6 +70,16 @@ def clean(bars: Bars) -> Bars:
     return Bars.of(bars.ts, *fields, bars.volume)
 
 
+def finer_later() -> Script:
+    """Bars of whole rupees and tens of paise when a stop at 99.65 is said, which a bar of a finer price meets later."""
+    bars = bars_of(
+        [(100.0, 100.1, 100.0, 100.1), (100.1, 100.1, 99.8, 99.8), (99.8, 99.8, 99.65, 99.65)], calendar([3])
+    )
+    return Script(bars, by_days(bars.ts), (Word(1, stop=-9), Word(), Word()), NO_BANDS, bars)
+
+
+# Bug found here: the live run did not yet know of paise and left 100.1 - 0.45 at 99.64999999999999, which no bar met
+@example(finer_later(), replace(RULES, tick=0.0), no_charges(), None, None)
 @settings(max_examples=500, deadline=None)
 @given(
     fine_scripts(banded=False),
