@@ -2,7 +2,8 @@
 
 One queue holds what the feed brought: bars that closed, ticks, minutes that began.  One task takes it out.  What strategies
 decide on a bar is placed before the next ticks reach a paper exchange, so a paper session can be replayed as a back-test.
-Prices for limits and protection are taken at once: they never wait in the queue.
+Prices for limits and protection come the same way, so that paper and a back-test see one order of things: a strategy that
+takes its time holds them up for as long as it is given (`RunnerSettings.decision_seconds`).
 """
 
 import asyncio
