@@ -255,6 +255,7 @@ class Mornings:
 def uncarried(log: Sequence[LogEntry], today: LiveSession, last_open_ns: int) -> int:
     """Where in a log the decisions of today's open begin; its length when there are none.
 
+    >>> from trademantra.trading.runner.run_log import ClockTold
     >>> uncarried([ClockTold(5)], LiveSession(3, 30, 40), 20)
     1
     """

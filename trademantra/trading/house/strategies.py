@@ -82,6 +82,7 @@ class StrategySession:
         self.stopped: set[str] = set()
         self._rows: dict[str, Collection[int]] = {}
         self._told = ToldBars(spec.instruments, spec.timeframe)
+        self._keeps = True  # bars, until the runs were warmed up and told of the day
         self.is_open = False
 
     @property
@@ -155,7 +156,6 @@ class StrategySession:
         if began_ns is not None:
             await self._tell_missed(logs, heard)
         self.tape = tape
-        await self._tell_early()
         if began_ns is None:
             self._logs.begin(
                 parts.clock.now_ns()
@@ -170,39 +170,45 @@ class StrategySession:
 
     async def hear_market(self) -> None:
         """It is open and, where the market runs already, was looked at once: from now on bars and minutes reach its runs."""
-        await self._tell_early()
+        await self._tell_kept(enters=False)
         self.is_open = True
 
     def fresh(self, closed: Sequence[BarClosed]) -> Sequence[BarClosed]:
-        """Those of its bars that its runs do not know yet; they are on its tape.  While it opens they are kept for later."""
-        if not self.is_open:
+        """Those of its bars that its runs do not know yet; they are on its tape.  Some are kept until they can be told."""
+        if self._keeps:
             self._told.keep(closed)
             return ()
+        return self._noted(closed)
+
+    def _noted(self, closed: Sequence[BarClosed]) -> Sequence[BarClosed]:
         found = self._told.fresh(closed)
         for each in found:
             self._deliver_bar(each.instrument.symbol, each.bar)
         return found
 
-    async def _let_history_settle(self, now_ns: int) -> None:
-        """A bar that has just closed is not in a broker's history yet."""
-        length_ns = self.spec.timeframe.length_ns
-        if self.spec.timeframe.is_intraday and now_ns % length_ns < _SETTLED_NS:
-            with suppress(TimeoutError):  # the clock of a sandbox that is paused stands still
-                async with asyncio.timeout(2 * _SETTLED_NS / NANOSECONDS_PER_SECOND):
-                    await ClockTimer(self._parts.clock).until(now_ns // length_ns * length_ns + _SETTLED_NS)
-
-    async def _tell_early(self) -> None:
-        """Bars that closed while the runs were warmed up: they are told, and nothing is entered on them."""
+    async def _tell_kept(self, *, enters: bool) -> None:
+        """Bars that closed before the runs could hear them.  Of those of the warm-up nothing is entered (`enters`)."""
         workers = self._parts.workers
+        if self._day is None or not self._day.told:
+            return
         while kept := self._told.take_kept():
-            await self._look_at_day(self._parts.clock.now_ns())
             for _, together in groupby(kept, key=lambda each: each.end_ns):
-                bars = self._told.fresh(list(together))
-                for each in bars:
-                    self._deliver_bar(each.instrument.symbol, each.bar)
+                bars = self._noted(list(together))
                 closed = [ClosedBar(each.instrument.symbol, each.timeframe, each.bar) for each in bars]
                 for run_id, wants in (await workers.decide(closed, self.run_ids)).items():
-                    await self._place({run_id: await ways_out(workers, run_id, wants)})
+                    done = wants if enters else await ways_out(workers, run_id, wants)
+                    await self._place({run_id: done})
+        self._keeps = False
+
+    async def _let_history_settle(self, now_ns: int) -> None:
+        """A bar that has just closed is not in a broker's history yet."""
+        if not self.spec.timeframe.is_intraday:
+            return
+        passed_ns = now_ns % self.spec.timeframe.length_ns
+        if passed_ns < _SETTLED_NS:
+            with suppress(TimeoutError):  # the clock of a sandbox that is paused stands still
+                async with asyncio.timeout(2 * _SETTLED_NS / NANOSECONDS_PER_SECOND):
+                    await ClockTimer(self._parts.clock).until(now_ns - passed_ns + _SETTLED_NS)
 
     async def undo(self) -> None:
         """`open` has failed: nothing that it began goes on."""
@@ -218,6 +224,8 @@ class StrategySession:
         now_ns = self._parts.clock.now_ns()
         self._today(now_ns)
         await self._look_at_day(now_ns)
+        if self.is_open and self._keeps:
+            await self._tell_kept(enters=True)
         # what was decided outlives a crash before the first order of it is made
         await self._tell_news(self._logs.write(durable=bool(self._waiting)))
         await self._carry_out_what_waits(now_ns)
@@ -328,6 +336,7 @@ class StrategySession:
         if self._day is None or self._day.span.trade_date != today:
             found = [day for day in whole_days(self._history.spans(today, today)) if day.trade_date == today]
             self._day = TradingDay(found[0]) if found else None
+            self._keeps = True
         return self._day
 
     def _note_days(self, entries: Sequence[LogEntry]) -> None:
