@@ -199,3 +199,14 @@ def test_a_folder_without_a_session_says_so(tmp_path: Path) -> None:
 def test_a_tape_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     facts().write(tmp_path)
     assert [each.name for each in tmp_path.iterdir()] == [FILE]
+
+
+def test_the_last_bar_of_a_day_that_its_close_cuts_off_trades_all_its_prices(tmp_path: Path) -> None:
+    """Bug found here: of the last hour, 15:15 to 15:30, only the first quarter of the way was played."""
+    hour = 60 * MINUTE
+    ts = [span.open_ns + k * hour for span in SPANS for k in range(7)]
+    bars = Bars.of(ts, [100.0] * 14, [103.0] * 14, [98.0] * 14, [101.0] * 14, [400.0] * 14)
+    write_events(tmp_path, ["INFY", "TCS"], [events_of({share("INFY"): bars}, LISTINGS, hour, SPANS)])
+    made = bars_of(read_events(tmp_path)["INFY"], SPANS, hour)
+    for name in Bars.__slots__:
+        assert getattr(made, name).tolist() == getattr(bars, name).tolist()

@@ -193,6 +193,7 @@ class ReplaySession:
             {plan.instruments[symbol]: bars for symbol, bars in plan.play.items()},
             listings,
             plan.bar.length_ns,
+            plan.spans,
         )
         write_events(plan.folder, [listing.symbol for listing in listings], [self._events])
         hours = TradingHours(tuple(plan.spans))
@@ -332,7 +333,7 @@ class ReplaySession:
     async def _play(self) -> None:
         days = list(self.plan.days)
         if self._hearing:
-            self._ticks = ReplayTicks(self.plan.play, self.plan.bar.length_ns)
+            self._ticks = ReplayTicks(self.plan.play, self.plan.bar.length_ns, self.plan.spans)
         total = len(np.unique(self._events.at_ns))
         for number, step in enumerate(steps_of(self._events, self._rows), 1):
             while len(days) > 1 and step.at_ns >= days[1].open_ns:

@@ -15,7 +15,8 @@ from trademantra.brokers.paper.feed.paths import BarPath, events_of_bars
 from trademantra.brokers.paper.feed.sources import merged
 from trademantra.brokers.paper.market import EventBatch
 from trademantra.core.instrument import Instrument
-from trademantra.engine.bars import Bars
+from trademantra.data.resample import SessionSpan
+from trademantra.engine.bars import Bars, Int64Array
 from trademantra.trading.feeds.ticks import UNKNOWN, InstrumentTable, Origin, TickBatch
 
 
@@ -29,15 +30,39 @@ class Step:
 
 
 def events_of(
-    bars: Mapping[Instrument, Bars], listings: Listings, bar_ns: int, path: BarPath = BarPath.NEAREST
+    bars: Mapping[Instrument, Bars],
+    listings: Listings,
+    bar_ns: int,
+    spans: Sequence[SessionSpan] = (),
+    path: BarPath = BarPath.NEAREST,
 ) -> EventBatch:
-    """The events of many instruments in time order; at one instant in the order of `bars`."""
+    """The events of many instruments in time order; at one instant in the order of `bars`.
+
+    A bar that a window of `spans` cuts off (the last hour of 9:15 to 15:30) has all its events inside it.
+    """
     return merged(
         [
-            events_of_bars(one, listings.row_of(listings.by_instrument(instrument).token), path, bar_ns)
+            events_of_bars(
+                one,
+                listings.row_of(listings.by_instrument(instrument).token),
+                path,
+                lengths_within(spans, one, bar_ns),
+            )
             for instrument, one in bars.items()
         ]
     )
+
+
+def lengths_within(spans: Sequence[SessionSpan], bars: Bars, bar_ns: int) -> Int64Array:
+    """How long each bar is, (n,): `bar_ns`, or up to the close of the window of trading in which it begins."""
+    lengths = np.full(len(bars), bar_ns, np.int64)
+    if not spans:
+        return lengths
+    opens = np.array([span.open_ns for span in spans], np.int64)
+    closes = np.array([span.close_ns for span in spans], np.int64)
+    window = np.maximum(np.searchsorted(opens, bars.ts, side="right") - 1, 0)
+    left = closes[window] - bars.ts
+    return np.where((bars.ts >= opens[window]) & (left > 0), np.minimum(lengths, left), lengths)
 
 
 def steps_of(events: EventBatch, table_rows: Sequence[int]) -> Iterator[Step]:

@@ -1,23 +1,25 @@
 """Ticks of a session over stored bars: the close of each bar, told when the last of its events has come."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from trademantra.brokers.paper.feed.paths import SEGMENTS
+from trademantra.data.resample import SessionSpan
 from trademantra.engine.bars import Bars
 from trademantra.engine.ticks import Tick
 from trademantra.trading.runner.run_log import TicksTold
-from trademantra.trading.session.replay_steps import Step
+from trademantra.trading.session.replay_steps import Step, lengths_within
 
 
 class ReplayTicks:
-    """`play`: the stored bars by symbol, each `bar_ns` long, in the order of the listings."""
+    """`play`: the stored bars by symbol, each `bar_ns` long unless a window of `spans` ends it, in the order of the listings."""
 
-    def __init__(self, play: Mapping[str, Bars], bar_ns: int) -> None:
-        self._symbols, self._play, self._bar_ns = list(play), play, bar_ns
-        last = bar_ns // SEGMENTS * (SEGMENTS - 1)
+    def __init__(self, play: Mapping[str, Bars], bar_ns: int, spans: Sequence[SessionSpan]) -> None:
+        self._symbols, self._play = list(play), play
+        self._lengths = {symbol: lengths_within(spans, bars, bar_ns) for symbol, bars in play.items()}
         self._ends = {
-            symbol: {start_ns + last: i for i, start_ns in enumerate(bars.ts.tolist())}
+            symbol: {last_ns: i for i, last_ns in enumerate(lasts.tolist())}
             for symbol, bars in play.items()
+            for lasts in (bars.ts + self._lengths[symbol] // SEGMENTS * (SEGMENTS - 1),)
         }
         self._volumes = dict.fromkeys(play, 0.0)
         self._fed = 0
@@ -36,7 +38,7 @@ class ReplayTicks:
             if i is not None:
                 bars = self._play[symbol]
                 self._volumes[symbol] += float(bars.volume[i])
-                ends_ns = int(bars.ts[i]) + self._bar_ns
+                ends_ns = int(bars.ts[i] + self._lengths[symbol][i])
                 ticks.append(Tick(symbol, ends_ns, float(bars.close[i]), volume=self._volumes[symbol]))
         return TicksTold(self._fed, tuple(ticks))
 

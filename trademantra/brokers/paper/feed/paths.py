@@ -6,7 +6,7 @@ import numpy as np
 
 from trademantra.brokers.paper.market import EventBatch
 from trademantra.core.errors import InvalidValueError
-from trademantra.engine.bars import Bars, Float64Array
+from trademantra.engine.bars import Bars, Float64Array, Int64Array
 
 SEGMENTS = 4
 
@@ -24,8 +24,8 @@ class BarPath(StrEnum):
     NEAREST = "nearest"  # the extreme nearer to the open first; at equal distance the one away from the close
 
 
-def events_of_bars(bars: Bars, row: int, path: BarPath, bar_ns: int) -> EventBatch:
-    """Events of the bars of one instrument, `bar_ns` nanoseconds long, in time order.
+def events_of_bars(bars: Bars, row: int, path: BarPath, bar_ns: int | Int64Array) -> EventBatch:
+    """Events of the bars of one instrument, all or each (n,) `bar_ns` nanoseconds long, in time order.
 
     Whole volumes stay whole and add up to the bar's.  Errors: `InvalidValueError` for a bar shorter than 4 ns.
     """
@@ -35,12 +35,13 @@ def events_of_bars(bars: Bars, row: int, path: BarPath, bar_ns: int) -> EventBat
             np.full(count, row, np.int64), bars.ts, bars.open, bars.high, bars.low, bars.close, bars.volume,
             np.full(count, np.nan),
         )  # fmt: skip
-    if bar_ns < SEGMENTS:
-        raise InvalidValueError(f"a bar of {bar_ns} ns is too short for a path")
+    lengths = np.broadcast_to(np.asarray(bar_ns, np.int64), (count,))
+    if (lengths < SEGMENTS).any():
+        raise InvalidValueError(f"a bar of {int(lengths.min())} ns is too short for a path")
     first, second = _extremes(bars, path)
     corners = np.stack([bars.open, bars.open, first, second, bars.close], axis=1)
     starts, stops = corners[:, :-1], corners[:, 1:]
-    times = bars.ts[:, None] + np.arange(SEGMENTS, dtype=np.int64) * (bar_ns // SEGMENTS)
+    times = bars.ts[:, None] + np.arange(SEGMENTS, dtype=np.int64) * (lengths // SEGMENTS)[:, None]
     volumes = np.repeat(np.floor(bars.volume / SEGMENTS)[:, None], SEGMENTS, axis=1)
     volumes[:, -1] = bars.volume - volumes[:, :-1].sum(axis=1)
 
