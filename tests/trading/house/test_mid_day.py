@@ -19,6 +19,20 @@ def on_bar(self, context, bar):
         context.buy(bar.symbol, quantity=10, stop=bar.close * 0.9985, target=bar.close * 1.0015)
 """
 
+LEAVES_ONCE = """
+def on_start(self, context):
+    self.entered = None
+
+def on_bar(self, context, bar):
+    if bar.ts < {begins_ns}:
+        return
+    if self.entered is None:
+        self.entered = bar.minute
+        context.buy(bar.symbol, quantity=10, stop=bar.close * 0.9, target=bar.close * 1.1)
+    elif bar.minute == self.entered + 6:
+        context.exit(bar.symbol)
+"""
+
 
 def test_a_session_that_begins_within_the_day_hears_every_bar_once(tmp_path):
     file = s.strategy_file(tmp_path, "sees", SEES_ALL)
@@ -35,6 +49,27 @@ def test_a_session_that_begins_within_the_day_hears_every_bar_once(tmp_path):
             runs = scene.house.sessions
             await scene.until(lambda: all(len(runs[name].trades) >= 2 for name in runs), "two trades of each")
             assert not any(runs[name].stopped for name in runs), scene.said
+
+    with s.sandbox() as root:
+        asyncio.run(play(root))
+
+
+def test_what_was_to_be_left_while_the_desk_was_away_is_left_when_it_comes_back(tmp_path):
+    async def play(root):
+        clock = read_sandbox_clock(root, SystemClock())
+        file = s.strategy_file(tmp_path, "once", LEAVES_ONCE.replace("{begins_ns}", str(clock.now_ns())))
+        accounts, sessions = (
+            [s.kite_account(root), s.paper_account()],
+            [s.session(file, "practice", ["SYNBANK1"])],
+        )
+        async with s.running(tmp_path, root, accounts, sessions) as scene:
+            await scene.until(lambda: scene.held("practice"), "it holds something")
+        away_ns = clock.now_ns()
+        while clock.now_ns() < away_ns + 9 * NANOSECONDS_PER_MINUTE:
+            await asyncio.sleep(0.05)
+        async with s.running(tmp_path, root, accounts, sessions) as scene:
+            await scene.until(lambda: not scene.held("practice"), "it is left")
+            await scene.until(lambda: not scene.exits("practice"), "and nothing protects it any more")
 
     with s.sandbox() as root:
         asyncio.run(play(root))

@@ -240,6 +240,10 @@ class AllocationRun:
     def refused(self) -> int:
         return int(self._counts[2])
 
+    def leaving(self) -> dict[str, Reason]:
+        """None: the next rebalance goes by what is held then."""
+        return {}
+
     def trades(self) -> list[LiveTrade]:
         made = self._trades[: int(self._counts[1])]
         return [trade_of(each, self._symbols[int(each["instrument"])], self._start_of) for each in made]

@@ -366,6 +366,14 @@ class LivePool(Pool):
         leaves, drops, enters = zip(*(book.changes() for book in self.books), strict=True)
         return [want for group in (leaves, drops, enters) for want in group if want is not None]
 
+    def leaving(self) -> dict[str, Reason]:
+        """Instruments that are held and are to be left, whether or not it was asked for, and why."""
+        return {
+            book.symbol: Reason(int(book.record["exit_reason"]))
+            for book in self.books
+            if book.record["quantity"] != 0.0 and book.record["exit_reason"] != 0
+        }
+
     def trades(self) -> list[LiveTrade]:
         """The closed trades, in the order of their last bars."""
         made = [

@@ -13,7 +13,7 @@ from trademantra.engine.blame import blamed
 from trademantra.engine.events import BarView, Context, EventStrategy, TickView, event_of, hears_ticks
 from trademantra.engine.live.books import LiveBook, LivePool
 from trademantra.engine.live.wants import LiveFill, LiveSession, LiveTrade, Want
-from trademantra.engine.records import RecordArray
+from trademantra.engine.records import Reason, RecordArray
 from trademantra.engine.rules import TradingRules
 from trademantra.engine.ticks import Tick
 from trademantra.engine.timeline import Timeline
@@ -134,6 +134,9 @@ class EventRun:
     @property
     def refused(self) -> int:
         return self._pool.refused + int(self._pool.accounts["refused"].sum())
+
+    def leaving(self) -> dict[str, Reason]:
+        return self._pool.leaving()
 
     def trades(self) -> list[LiveTrade]:
         return self._pool.trades()

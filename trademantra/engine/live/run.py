@@ -19,7 +19,7 @@ from trademantra.engine.live.event_run import EventRun
 from trademantra.engine.live.signal_run import SignalRun
 from trademantra.engine.live.wants import LiveFill, LiveSession, LiveTrade, Want
 from trademantra.engine.panel import AllocationStrategy
-from trademantra.engine.records import RecordArray
+from trademantra.engine.records import Reason, RecordArray
 from trademantra.engine.rule_checks import check_rules
 from trademantra.engine.rules import TradingRules
 from trademantra.engine.strategy import SignalStrategy
@@ -44,6 +44,7 @@ class _Model(Protocol):
     def equity(self) -> float: ...
     @property
     def refused(self) -> int: ...
+    def leaving(self) -> dict[str, Reason]: ...
     def trades(self) -> list[LiveTrade]: ...
 
 
@@ -139,6 +140,10 @@ class LiveRun:
     def refused(self) -> int:
         """Entries that could not be sized or afforded, or that the exchange refused."""
         return self._model.refused
+
+    def leaving(self) -> dict[str, Reason]:
+        """What is held and is to be left, and why, whether or not it was asked for: a restart asks again."""
+        return self._model.leaving()
 
     def trades(self) -> list[LiveTrade]:
         """The closed trades, in the order of their last bars."""

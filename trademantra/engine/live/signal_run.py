@@ -10,7 +10,7 @@ from trademantra.engine.live.booking import decide_at
 from trademantra.engine.live.books import LivePool
 from trademantra.engine.live.columns import Said, Signals
 from trademantra.engine.live.wants import LiveFill, LiveSession, LiveTrade, Want
-from trademantra.engine.records import RecordArray
+from trademantra.engine.records import Reason, RecordArray
 from trademantra.engine.rules import TradingRules
 from trademantra.engine.strategy import SignalStrategy
 from trademantra.engine.ticks import Tick
@@ -85,6 +85,9 @@ class SignalRun:
     @property
     def refused(self) -> int:
         return int(self._book.record["refused"])
+
+    def leaving(self) -> dict[str, Reason]:
+        return self._pool.leaving()
 
     def trades(self) -> list[LiveTrade]:
         return self._pool.trades()

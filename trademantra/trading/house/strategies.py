@@ -18,7 +18,7 @@ from trademantra.core.time import (
 )
 from trademantra.data.resample import SessionSpan
 from trademantra.engine.bars import Bars
-from trademantra.engine.live.wants import LiveFill, LiveSession, LiveTrade, Want
+from trademantra.engine.live.wants import Leave, LiveFill, LiveSession, LiveTrade, Want
 from trademantra.kit.timer import ClockTimer
 from trademantra.trading.feeds.bar_rules import BarClosed
 from trademantra.trading.house.session_facts import write_facts
@@ -155,11 +155,10 @@ class StrategySession:
             )  # fmt: skip
         if began_ns is not None:
             await self._tell_missed(logs, heard)
+            await self._leave_again()
         self.tape = tape
         if began_ns is None:
-            self._logs.begin(
-                parts.clock.now_ns()
-            )  # the bar that is forming now is the first that is decided on
+            self._logs.begin(now_ns)  # a restart reads the same warm-up
             await self._record.write_session(session_record(spec, parts))
         self._write_facts()
         for run_id, run in self._runs.items():
@@ -480,6 +479,15 @@ class StrategySession:
         await self._parts.room.journal.drained()
         for run_id in self._runs:
             await self._tell_missed_of(run_id, logs[run_id], heard[run_id])
+
+    async def _leave_again(self) -> None:
+        """What the models are leaving is left: decided on bars of the time away, or just before the process ended, it may never
+        have been asked for.  Asking twice is asking once."""
+        if not self.spec.timeframe.is_intraday:
+            return  # the morning decides it again
+        for run_id in self._runs:
+            leaving = (await self._parts.workers.query(run_id)).leaving
+            await self._place({run_id: [Leave(symbol, reason) for symbol, reason in leaving.items()]})
 
     async def _tell_missed_of(self, run_id: str, log: Sequence[LogEntry], heard: Mapping[str, int]) -> None:
         room, workers = self._parts.room, self._parts.workers

@@ -1,7 +1,7 @@
 """What a worker answers, read into types at the desk's edge."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trademantra.engine.live.run import LiveRun
 from trademantra.engine.live.wants import LiveTrade, Want
@@ -46,11 +46,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """What a run holds as its model sees it: quantities by symbol, and equity in currency."""
+    """What a run holds as its model sees it: quantities by symbol, and equity in currency.
+
+    `leaving`: what of it is to be left, and why.
+    """
 
     positions: Mapping[str, float]
     equity: float
     trades: tuple[LiveTrade, ...]
+    leaving: Mapping[str, Reason] = field(default_factory=dict)
 
 
 Outcome = Failure | Ready | Done | Replayed | Wanted | LiveState
@@ -60,6 +64,7 @@ def plain_state(live: LiveRun) -> dict[str, object]:
     return {
         "positions": {symbol: or_null(live.position(symbol)) for symbol in live.symbols},
         "equity": or_null(live.equity),
+        "leaving": {symbol: int(reason) for symbol, reason in live.leaving().items()},
         "trades": [
             [trade.symbol, trade.side, trade.entry_ns, trade.exit_ns, int(trade.reason), *_amounts(trade)]
             for trade in live.trades()
@@ -105,13 +110,24 @@ def _outcome(plain: object, symbols: Collection[str]) -> Outcome:
 
 
 def _state(plain: object, symbols: Collection[str]) -> LiveState:
-    given = table(plain, "state", frozenset({"positions", "equity", "trades"}))
+    given = table(plain, "state", frozenset({"positions", "equity", "leaving", "trades"}))
     positions = table(given["positions"], "positions", frozenset(symbols))
+    leaving = table(given["leaving"], "leaving")
+    if not leaving.keys() <= set(symbols):
+        raise ProtocolError(f"it leaves {', '.join(leaving)[:100]}, which is not its own")
     return LiveState(
         {symbol: number(quantity, "position") for symbol, quantity in positions.items()},
         number(given["equity"], "equity"),
         tuple(_trade(each) for each in row(given["trades"], "trades")),
+        {symbol: _reason(reason) for symbol, reason in leaving.items()},
     )
+
+
+def _reason(value: object) -> Reason:
+    try:
+        return Reason(whole(value, "reason"))
+    except ValueError as error:
+        raise ProtocolError(f"{value} is no reason") from error
 
 
 def _amounts(trade: LiveTrade) -> tuple[float, ...]:
@@ -120,10 +136,6 @@ def _amounts(trade: LiveTrade) -> tuple[float, ...]:
 
 def _trade(plain: object) -> LiveTrade:
     symbol, side, entry_ns, exit_ns, reason, *amounts = row(plain, "a trade", 11)
-    try:
-        why = Reason(whole(reason, "reason"))
-    except ValueError as error:
-        raise ProtocolError(f"a trade that ended for reason {reason}") from error
     quantity, entry_price, exit_price, gross, costs, net = (number(each, "amount") for each in amounts)
     return LiveTrade(
         text(symbol, "symbol"),
@@ -136,5 +148,5 @@ def _trade(plain: object) -> LiveTrade:
         gross,
         costs,
         net,
-        why,
+        _reason(reason),
     )
