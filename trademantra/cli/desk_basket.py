@@ -86,6 +86,10 @@ def rows_of(file: Path) -> Sequence[dict[str, object]]:
     lines = [line for line in text.splitlines() if line.strip()]
     reader = csv.DictReader(lines, skipinitialspace=True, strict=True)
     try:
+        names = [str(name).strip().lower() for name in reader.fieldnames or ()]
+        double = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]
+        if double:
+            raise BadInputError(file, f"has the column {double[0]!r} more than once")
         found = list(reader)
     except csv.Error as error:
         raise BadInputError(file, f"is no CSV: {error}") from error

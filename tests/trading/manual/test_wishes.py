@@ -13,7 +13,7 @@ from trademantra.core.time import NANOSECONDS_PER_MINUTE
 from trademantra.trading.algos.schedule import ScheduleSpec
 from trademantra.trading.algos.slices import Finish
 from trademantra.trading.intents import MANUAL, Purpose
-from trademantra.trading.manual.plans import Terms, algo_of, bracket_of, intent_of, purpose_of
+from trademantra.trading.manual.plans import Terms, algo_of, bracket_of, guard_of, intent_of, purpose_of
 from trademantra.trading.manual.wishes import (
     MOST_ROWS,
     ORDER_WORDS,
@@ -24,6 +24,7 @@ from trademantra.trading.manual.wishes import (
     protect_wish,
     target_wish,
 )
+from trademantra.trading.positions import HeldPosition
 
 SHARE = Instrument(
     exchange=Exchange.NSE,
@@ -69,6 +70,10 @@ def test_whatever_is_said_is_an_order_that_can_be_or_an_error(words):
         ({"validity": "TTL"}, "validity: TTL"),
         ({"stop": "3atr"}, "no average range is known"),
         ({"stop": "1"}, "is not a distance"),
+        ({"stop": "150%"}, "stop: 150% below the price is at or below zero"),
+        ({"trail": "100%"}, "trail: 100% below"),
+        ({"side": "sell", "target": "100%"}, "target: 100% below"),
+        ({"quantity": "1_0"}, "quantity: '1_0' is no number"),
         ({"minutes": "5"}, "minutes belongs to an algorithm"),
         ({"algo": "twap"}, "twap needs minutes"),
         ({"algo": "twap", "minutes": "5", "shown": "1"}, "twap has no shown"),
@@ -137,3 +142,51 @@ def test_plans_are_exits_when_they_only_close_and_bear_the_name_of_the_request(h
     assert bracket_of(guarded, terms).algo_id == "manual.x"
     with pytest.raises(InvalidValueError, match="not a number of lots"):
         intent_of(order_wish(PLAIN | {"quantity": "7"}), terms)
+
+
+def _terms(last):
+    return Terms(name="manual.x", account_id="a", instrument=SHARE, held=Decimal(0), last=last, now_ns=7)
+
+
+@given(
+    side=st.sampled_from(list(Side)),
+    word=st.sampled_from(["stop", "target", "trail"]),
+    points=st.integers(1, 300),
+    last=st.none() | st.integers(1, 200),
+    limit=st.none() | st.integers(1, 200),
+)
+def test_a_bracket_is_refused_exactly_where_a_level_is_at_or_below_zero(side, word, points, last, limit):
+    words = PLAIN | {"side": side.value, word: f"{points}pt"} | ({} if limit is None else {"price": limit})
+    terms = _terms(None if last is None else Decimal(last))
+    known = [price for price in (last, limit) if price is not None]
+    downward = (side is Side.BUY) == (word != "target")
+    fills = (min if side is Side.BUY else max)(known, default=10**9)
+    if downward and fills - points <= 0:
+        with pytest.raises(InvalidValueError, match=f"{word}: {points}pt below"):
+            bracket_of(order_wish(words), terms)
+    else:
+        assert bracket_of(order_wish(words), terms).quantity == 10
+
+
+@pytest.mark.parametrize(
+    ("quantity", "levels", "says"),
+    [
+        (10, {"stop": "9000pt"}, "stop: 9000pt below 100.00 is -8900"),
+        (10, {"stop": "150%"}, "stop: 150% below"),
+        (10, {"trail": "100pt"}, "trail: 100pt below 100.00 is 0"),
+        (-10, {"target": "100%"}, "target: 100% below"),
+        (10, {"stop": "2pt"}, "stop: 98.00 must lie below the last price, 97"),
+        (-10, {"target": "2pt"}, "target: 98.00 must lie below the last price, 97"),
+        (-10, {"stop": "150%"}, ""),
+        (10, {"target": "150%", "stop": "4pt"}, ""),
+    ],
+)
+def test_a_position_is_protected_ahead_of_its_price_and_above_zero(quantity, levels, says):
+    held = HeldPosition(quantity=Decimal(quantity), cost=Decimal(quantity * 100))
+    wish = protect_wish({"symbol": "INFY"} | levels)
+    if not says:
+        assert guard_of(wish.levels, wish.product, held, _terms(Decimal(97))).quantity == 10
+        return
+    with pytest.raises(InvalidValueError) as caught:
+        guard_of(wish.levels, wish.product, held, _terms(Decimal(97)))
+    assert says in str(caught.value)

@@ -293,5 +293,15 @@ class Reference:
 
 
 def _same(one, other):
-    names = ("account_id", "strategy_id", "instrument", "product", "side", "quantity", "order_type", "price")
+    names = (
+        "account_id",
+        "strategy_id",
+        "purpose",
+        "instrument",
+        "product",
+        "side",
+        "quantity",
+        "order_type",
+        "price",
+    )
     return all(getattr(one, name) == getattr(other, name) for name in names)

@@ -121,6 +121,16 @@ def test_duplicate():
     assert verdict(scene, BUY, 10) == "allowed"
 
 
+def test_an_exit_is_not_the_like_of_the_entry_that_reverses():
+    scene = Scene({"order": {"duplicate_window_seconds": 1}})
+    scene.hold(50)
+    scene.take(SELL, 50, purpose=Purpose.EXIT)
+    scene.now = 0.001
+    assert verdict(scene, SELL, 50) == "allowed"
+    scene.take(SELL, 50)
+    assert verdict(scene, SELL, 50) == "duplicate"
+
+
 def test_products_and_segments():
     scene = Scene({"order": {"allowed_products": ["MIS"], "allowed_segments": ["equity"]}})
     assert verdict(scene) == "allowed"

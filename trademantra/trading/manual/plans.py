@@ -8,18 +8,26 @@ from decimal import Decimal
 
 from trademantra.core.errors import InvalidValueError
 from trademantra.core.instrument import Instrument
-from trademantra.core.order import Product
+from trademantra.core.order import Product, Side
 from trademantra.core.time import NANOSECONDS_PER_MINUTE
+from trademantra.engine.rules import Level, LevelKind
 from trademantra.trading.algos.bracket import BracketSpec, GuardSpec
 from trademantra.trading.algos.chase import ChaseSpec
 from trademantra.trading.algos.iceberg import IcebergSpec
-from trademantra.trading.algos.levels import Protection
+from trademantra.trading.algos.levels import Protection, exit_levels
 from trademantra.trading.algos.participation import ParticipationSpec
 from trademantra.trading.algos.schedule import ScheduleSpec
 from trademantra.trading.algos.slices import Finish, Style
 from trademantra.trading.algos.view import AlgoSpec
 from trademantra.trading.intents import MANUAL, OrderIntent, Purpose
-from trademantra.trading.manual.wishes import AlgoKind, AlgoWish, Levels, OrderWish
+from trademantra.trading.manual.wishes import (
+    AlgoKind,
+    AlgoWish,
+    Levels,
+    OrderWish,
+    check_percent,
+    level_words,
+)
 from trademantra.trading.orders import PositionKey, side_to_flatten
 from trademantra.trading.positions import HeldPosition
 
@@ -75,7 +83,8 @@ def intent_of(wish: OrderWish, terms: Terms) -> OrderIntent:
 
 
 def bracket_of(wish: OrderWish, terms: Terms) -> BracketSpec:
-    """Errors: `InvalidValueError`."""
+    """Errors: `InvalidValueError`, also where a level would lie at or below zero."""
+    check_above_zero(wish.levels, wish.side, _entry_price(wish, terms.last))
     return BracketSpec(
         algo_id=terms.name, account_id=terms.account_id, strategy_id=MANUAL, instrument=terms.instrument, side=wish.side,
         quantity=wish.quantity, product=wish.product, decided_ns=terms.now_ns, protection=_protection(wish.levels),
@@ -85,15 +94,62 @@ def bracket_of(wish: OrderWish, terms: Terms) -> BracketSpec:
 
 
 def guard_of(levels: Levels, product: Product, position: HeldPosition, terms: Terms) -> GuardSpec:
-    """Exits for what is held.  Errors: `InvalidValueError` where nothing is."""
+    """Exits for what is held.
+
+    Errors: `InvalidValueError` where nothing is, for a level at or below zero, and for one that the last price has passed.
+    """
     if not position.quantity:
         raise InvalidValueError(f"nothing of {terms.instrument.key} ({product}) is held by hand")
     average = position.cost / position.quantity / terms.instrument.multiplier
+    side = side_to_flatten(position.quantity).opposite
+    check_above_zero(levels, side, average)
+    if terms.last is not None:
+        _check_ahead(levels, side, average, terms.last, terms.instrument)
     return GuardSpec(
         algo_id=terms.name, account_id=terms.account_id, strategy_id=MANUAL, instrument=terms.instrument,
-        side=side_to_flatten(position.quantity).opposite, quantity=abs(position.quantity), product=product,
+        side=side, quantity=abs(position.quantity), product=product,
         decided_ns=terms.now_ns, average=float(average), protection=_protection(levels), rest_target=terms.rest_target,
     )  # fmt: skip
+
+
+def check_above_zero(levels: Levels, side: Side, price: Decimal | None) -> None:
+    """Levels of an entry on `side` at `price` (None: not known, only percents are looked at).
+
+    Errors: `InvalidValueError` for one at or below zero: no price reaches it, so it protects nothing.
+    """
+    check_percent(levels, side)
+    if price is None:
+        return
+    for name in ("stop", "trail") if side is Side.BUY else ("target",):
+        level: Level = getattr(levels, name)
+        if level.kind is LevelKind.POINTS and level.value >= price:
+            raise InvalidValueError(
+                f"{name}: {level_words(level)} below {price:.2f} is {float(price) - level.value:g}, and no price gets there",
+                hint=f"write less than {price:.2f}pt, or a percentage such as 1.5%",
+            )
+
+
+def _check_ahead(levels: Levels, side: Side, average: Decimal, last: Decimal, instrument: Instrument) -> None:
+    """Errors: `InvalidValueError` for a level on the wrong side of the last price: it would sell out at once."""
+    fixed = Levels(stop=levels.stop, target=levels.target)
+    found = exit_levels(_protection(fixed), instrument, side, float(average), float(average))
+    for name, level, sign in (("stop", found.stop, side.sign), ("target", found.target, -side.sign)):
+        if level is not None and sign * (last - level) <= 0:
+            where = "below" if sign > 0 else "above"
+            raise InvalidValueError(
+                f"{name}: {level:f} must lie {where} the last price, {last:f}; distances are from the average price, {average:.2f}",
+                hint="give another distance, or close the position",
+            )
+
+
+def _entry_price(wish: OrderWish, last: Decimal | None) -> Decimal | None:
+    """Where an order is expected to fill: at its trigger, else at the better of its limit and the last price."""
+    if wish.trigger is not None:
+        return wish.trigger
+    known = [price for price in (wish.price, last) if price is not None]
+    if not known:
+        return None
+    return min(known) if wish.side is Side.BUY else max(known)
 
 
 def parts_of(algo: AlgoWish) -> int:

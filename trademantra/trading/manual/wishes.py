@@ -12,7 +12,7 @@ from typing import TypeVar
 from trademantra.core.errors import InvalidValueError
 from trademantra.core.order import OrderType, Product, Side, Validity
 from trademantra.core.time import NANOSECONDS_PER_MINUTE
-from trademantra.engine.rules import Level
+from trademantra.engine.rules import Level, LevelKind
 from trademantra.trading.algos.chase import Follows
 
 MOST_ROWS = 100
@@ -184,7 +184,8 @@ def order_wish(words: Mapping[str, object]) -> OrderWish:
     for name, value, needed in (("price", price, kind.has_limit), ("trigger", trigger, kind.has_trigger)):
         if needed != (value is not None):
             raise InvalidValueError(f"a {kind} order {'needs a' if needed else 'has no'} {name}")
-    levels = _levels(words)
+    levels, side = _levels(words), _word(words, "side", Side)
+    check_percent(levels, side)
     if algo is not None:
         if levels.is_some:
             raise InvalidValueError(
@@ -197,7 +198,7 @@ def order_wish(words: Mapping[str, object]) -> OrderWish:
         if algo.kind is AlgoKind.ICEBERG and price is None:
             raise InvalidValueError("iceberg needs a price: it is a limit order", hint="--price 1500")
     return OrderWish(
-        symbol=_symbol(words), side=_word(words, "side", Side), quantity=_quantity(words, "quantity"),
+        symbol=_symbol(words), side=side, quantity=_quantity(words, "quantity"),
         product=_product(words, "product"), order_type=kind, price=price, trigger=trigger, validity=_validity(words),
         levels=levels, algo=algo,
     )  # fmt: skip
@@ -261,6 +262,20 @@ def _row(row: object) -> Mapping[str, object]:
     return row
 
 
+def check_percent(levels: Levels, side: Side) -> None:
+    """Errors: `InvalidValueError` for a level that lies a whole price, or more, below the price of entry on `side`.
+
+    Above it there is no such end: a sold option may well be stopped at twice its price.
+    """
+    for name in ("stop", "trail") if side is Side.BUY else ("target",):
+        level: Level = getattr(levels, name)
+        if level.kind is LevelKind.PERCENT and level.value >= 100.0:
+            raise InvalidValueError(
+                f"{name}: {level_words(level)} below the price is at or below zero, where nothing trades",
+                hint="write less than 100%, such as 1.5%",
+            )
+
+
 def level_words(level: Level) -> str:
     """Inverse of `Level.parse`."""
     return f"{level.value:g}{ {1: '%', 2: 'pt', 3: 'atr'}.get(int(level.kind), '') }"
@@ -313,7 +328,9 @@ def _validity(words: Mapping[str, object]) -> Validity:
 
 
 def _number(words: Mapping[str, object], name: str) -> Decimal:
-    text = _text(words, name).replace("_", "")
+    text = _text(words, name)
+    if "_" in text:  # `Decimal` skips them: 1_0 would be ten
+        raise InvalidValueError(f"{name}: {text!r} is no number", hint="write digits alone, such as 1000")
     try:
         number = Decimal(text)
     except InvalidOperation:

@@ -11,14 +11,14 @@ from trademantra.trading.orders import ManagedOrder
 from trademantra.trading.risk.books import NOTHING, Holding, HoldingKey
 
 Fingerprint = tuple[
-    str, str, str, Product, Side, Decimal, OrderType, Decimal | None, Decimal | None
-]  # what makes two intents look the same
+    str, str, str, Purpose, Product, Side, Decimal, OrderType, Decimal | None, Decimal | None
+]  # what makes two intents look the same; an exit, then an entry of the same side and quantity, is a reversal
 
 
 def fingerprint(intent: OrderIntent, key: str) -> Fingerprint:
     return (
-        intent.account_id, intent.strategy_id, key, intent.product, intent.side, intent.quantity,
-        intent.order_type, intent.price, intent.trigger_price,
+        intent.account_id, intent.strategy_id, key, intent.purpose, intent.product, intent.side,
+        intent.quantity, intent.order_type, intent.price, intent.trigger_price,
     )  # fmt: skip
 
 
