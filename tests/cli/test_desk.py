@@ -165,13 +165,15 @@ def test_a_running_desk_answers(url: str, empty: Path) -> None:
         with pytest.raises(InvalidValueError, match="nobody to ask"):
             tm(empty, "close-all", *fresh)
         assert "being closed" in tm(empty, "close-all", "--yes", *fresh).stdout
+        assert "being closed" in tm(empty, "close-all", "--strategy", "orb", "--yes", *fresh).stdout
         with pytest.raises(NoAnswerError, match="no desk runs for account other"):
             tm(empty, "reconcile", "--account", "other", *fresh)
     finally:
         stop.set()
         thread.join(20)
     assert seen == [
-        ("reconcile", None), ("resume", None), ("pause", "nosuch"), ("cancel_all", None), ("close_all", None)
+        ("reconcile", None), ("resume", None), ("pause", "nosuch"), ("cancel_all", None), ("close_all", None),
+        ("close_all", "orb"),
     ]  # fmt: skip
 
 

@@ -32,7 +32,11 @@ def register(desk_app: typer.Typer) -> None:
     for name, command, epilog in (
         ("reconcile", reconcile, "Example: [bold]tm desk reconcile --account asha[/bold]"),
         ("cancel-all", cancel_all, "Example: [bold]tm desk cancel-all --account asha[/bold]"),
-        ("close-all", close_all, "Example: [bold]tm desk close-all --account asha --yes[/bold]"),
+        (
+            "close-all",
+            close_all,
+            "Example: [bold]tm desk close-all --account asha --strategy orb --yes[/bold]",
+        ),
         ("pause", pause, "Example: [bold]tm desk pause --strategy orb[/bold]"),
         ("resume", resume, "Example: [bold]tm desk resume --strategy orb[/bold]"),
         ("stop", stop, "Example: [bold]tm desk stop 20261123-supertrend-7f3a[/bold]"),
@@ -73,23 +77,31 @@ def cancel_all(
 
 def close_all(
     account: OneAccount = None,
+    strategy: StrategyOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     timeout: Timeout = 30.0,
     as_json: AsJson = False,
     data_dir: DataDirectory = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Have the running desk close every position of its strategies at market.  Strategies go on; to stop them, kill."""
+    """Have the running desk close every position of its strategies at market, and say what is still held.
+
+    Strategies go on; to stop them, kill.
+    """
     from trademantra.data.home import chosen_home
     from trademantra.trading.control.requests import RequestKind
 
     if not yes:
         if not is_person():
             raise InvalidValueError("nothing was closed: there is nobody to ask", hint="add --yes to close")
-        if not typer.confirm(f"Close all positions{f' of {account}' if account else ''} at market?"):
+        whose = (
+            f"{f' of strategy {strategy}' if strategy else ''}{f' in account {account}' if account else ''}"
+        )
+        if not typer.confirm(f"Close all positions{whose} at market?"):
             typer.echo("nothing was closed")
             raise typer.Exit(_LEFT_ALONE)
-    answer = ask_desk(chosen_home(data_dir), database, RequestKind.CLOSE_ALL, account, timeout, {})
+    arguments = {"strategy": strategy} if strategy else {}
+    answer = ask_desk(chosen_home(data_dir), database, RequestKind.CLOSE_ALL, account, timeout, arguments)
     say_answer(answer, as_json=as_json)
 
 

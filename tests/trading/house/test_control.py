@@ -66,7 +66,8 @@ def test_requests_kills_and_a_lost_lease_touch_what_they_name_and_nothing_else(t
             assert run_state(scene, "holds-kite") == "paused"
             assert run_state(scene, "busy-practice") == "running"
             assert scene.exits("kite")
-            await ask(scene, "kite", RequestKind.CLOSE_ALL)
+            answer = await ask(scene, "kite", RequestKind.CLOSE_ALL, strategy="holds")
+            assert answer.text == "1 position closed"
             await scene.until(lambda: not scene.held("kite") and not scene.exits("kite"), "all is closed")
             done = len(scene.orders("practice"))
             await scene.until(lambda: len(scene.orders("practice")) > done + 2, "the other trades on")

@@ -14,6 +14,7 @@ from trademantra.core.time import Clock
 from trademantra.engine.records import Reason
 from trademantra.kit.timer import Timer
 from trademantra.trading.control.requests import DeskAnswer, DeskRequest, RequestKind
+from trademantra.trading.flattening import Flattened, close_until_flat
 from trademantra.trading.house.position_watch import differences as differences_of
 from trademantra.trading.house.room import AccountRoom
 from trademantra.trading.house.strategies import StrategySession
@@ -23,7 +24,7 @@ from trademantra.trading.risk.kill import KillSwitch
 from trademantra.trading.risk.kill_files import Kill, KillScope
 from trademantra.trading.risk.limits import Scope
 from trademantra.trading.runner.workers import StrategyWorkers
-from trademantra.trading.targets import cancel_all, close_all
+from trademantra.trading.targets import cancel_all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +95,7 @@ class Overseer:
         if request.kind is RequestKind.RECONCILE:
             return await self._reconcile(room)
         if request.kind is RequestKind.CLOSE_ALL:
-            results = await self._close(room, strategy_id)
-            return DeskAnswer(True, f"{results} positions are being left")
+            return _closed_answer(await self._close(room, strategy_id))
         if request.kind is RequestKind.CANCEL_ALL:
             done = await cancel_all(room.desk, room.algos, self._parts.timer, strategy_id=strategy_id)
             return DeskAnswer(True, f"{len(done)} orders were cancelled")
@@ -179,13 +179,18 @@ class Overseer:
         except TradeMantraError as error:
             self._parts.say(f"account {room.account_id} could not be cleared: {error}")
 
-    async def _close(self, room: AccountRoom, strategy_id: str | None) -> int:
+    async def _close(self, room: AccountRoom, strategy_id: str | None) -> Flattened:
         self._numbers += 1
         name = f"close-{self._parts.timer.now_ns()}-{self._numbers}"
-        closed = await close_all(
-            room.desk, room.algos, self._parts.timer, name, Reason.MARGIN, strategy_id=strategy_id
+        return await close_until_flat(
+            room.desk,
+            room.algos,
+            self._parts.timer,
+            name,
+            Reason.MARGIN,
+            self._parts.say,
+            strategy_id=strategy_id,
         )
-        return len(closed)
 
     def _pause(self, account_id: str, strategy_id: str) -> None:
         for session in self._sessions(account_id, strategy_id):
@@ -207,3 +212,20 @@ class Overseer:
             for each in self._parts.sessions.values()
             if each.spec.account_id == account_id and each.spec.strategy_id == strategy_id
         ]
+
+
+def _closed_answer(closed: Flattened) -> DeskAnswer:
+    facts = {
+        "left": [
+            {
+                "strategy": each.key.strategy_id, "instrument": each.key.instrument_key,
+                "quantity": str(each.quantity), "why": each.text,
+            }
+            for each in closed.left
+        ]
+    }  # fmt: skip
+    if not closed.left:
+        count = f"{closed.wanted} position{'s' if closed.wanted != 1 else ''}"
+        return DeskAnswer(True, f"{count} closed" if closed.wanted else "nothing was held", facts)
+    held = "; ".join(str(each) for each in closed.left)
+    return DeskAnswer(False, f"{len(closed.left)} of {closed.wanted} positions are still held: {held}", facts)
