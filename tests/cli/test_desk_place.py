@@ -3,6 +3,7 @@
 import pytest
 
 from tests.cli.test_desk import put, tm
+from trademantra.cli.desk_basket import rows_of
 from trademantra.core.errors import BadInputError, InvalidValueError
 from trademantra.kit.clock import SystemClock
 from trademantra.trading.control.requests import NoAnswerError
@@ -103,3 +104,10 @@ def live(url):
         await database.close()
 
     asyncio.run(write())
+
+
+def test_a_column_that_comes_twice_is_named(tmp_path):
+    file = tmp_path / "basket.csv"
+    file.write_text("symbol,side,Quantity,quantity\nINFY,buy,1,100\n")
+    with pytest.raises(BadInputError, match="column 'quantity' more than once"):
+        rows_of(file)

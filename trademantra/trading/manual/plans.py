@@ -10,7 +10,8 @@ from trademantra.core.errors import InvalidValueError
 from trademantra.core.instrument import Instrument
 from trademantra.core.order import Product, Side
 from trademantra.core.time import NANOSECONDS_PER_MINUTE
-from trademantra.engine.rules import Level, LevelKind
+from trademantra.engine.records import LevelKind
+from trademantra.engine.rules import Level
 from trademantra.trading.algos.bracket import BracketSpec, GuardSpec
 from trademantra.trading.algos.chase import ChaseSpec
 from trademantra.trading.algos.iceberg import IcebergSpec

@@ -12,7 +12,8 @@ from typing import TypeVar
 from trademantra.core.errors import InvalidValueError
 from trademantra.core.order import OrderType, Product, Side, Validity
 from trademantra.core.time import NANOSECONDS_PER_MINUTE
-from trademantra.engine.rules import Level, LevelKind
+from trademantra.engine.records import LevelKind
+from trademantra.engine.rules import Level
 from trademantra.trading.algos.chase import Follows
 
 MOST_ROWS = 100
