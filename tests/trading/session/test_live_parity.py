@@ -6,7 +6,7 @@ The exchange here is a few lines of its own: a market order fills at the next ti
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.trading.feeds.tick_making import CLOSES, HOURS, MINUTE, ONE_MINUTE, OPENS, SECOND, share
@@ -160,6 +160,7 @@ def _played(folder, strategy, seed, per_minute, **how):
 
 
 @settings(max_examples=25, deadline=None)
+@example("rsi_reversion", 1358, 1, False)  # two fills in the bar that the end of the session cut off
 @given(
     st.sampled_from(sorted(STRATEGIES)), st.integers(0, 10_000), st.sampled_from([1, 4, 40]), st.booleans()
 )

@@ -10,7 +10,7 @@ cannot be compared: nobody knows which prices they would have met.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from math import isclose
 from pathlib import Path
 
@@ -122,8 +122,9 @@ def parity(folder: Path) -> Parity:
     differences: list[Difference] = []
     away: list[Difference] = []
     for run in compared:
-        theirs = _trades_of(_backtest(folder, facts, run, tape))
-        found = _compare(run.run_id, trades[run.run_id], theirs)
+        prices = tape.of(run.symbols)
+        theirs = _trades_of(_backtest(folder, facts, run, tape, prices))
+        found = _compare(run.run_id, _in_last_bar(trades[run.run_id], prices.forming), theirs)
         begin_ns = min((each.begin_ns for each in found if _is_over(each, gaps, facts)), default=None)
         for each in found:  # what follows a trade that nobody can compare has another account behind it
             (differences if begin_ns is None or each.begin_ns < begin_ns else away).append(each)
@@ -161,12 +162,13 @@ def _gap_words(gap: Gap) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Prices:
-    """What a back-test reads of some symbols."""
+    """What a back-test reads of some symbols.  `forming`: the start of a last bar that the session did not see end."""
 
     bars: dict[str, Bars]
     timelines: dict[str, Timeline]
     finer: dict[str, Bars]
     laid: dict[str, Finer]
+    forming: dict[str, int] = field(default_factory=dict)
 
 
 class _Tape:
@@ -240,6 +242,8 @@ class _LiveTape:
             self._count(told.bars, kept)
             made.bars[symbol] = bars
             made.laid[symbol] = Finer(matrix_of(kept), inside, order_of(order[traded]))
+            if len(forming):
+                made.forming[symbol] = int(forming.ts[0])
             made.timelines[symbol] = _timeline(bars, self._facts, self._days)
         return made
 
@@ -300,8 +304,21 @@ def _laid_out(bars: Bars, facts: SessionFacts, days: Sequence[SessionSpan]) -> T
     return Timeline(whole.session[:n], whole.minute[:n], whole.day[:n], ends, whole.allowed[:n])
 
 
-def _backtest(folder: Path, facts: SessionFacts, run: RunFacts, tape: _Tape | _LiveTape) -> BacktestResult:
-    prices = tape.of(run.symbols)
+def _in_last_bar(trades: Sequence[LiveTrade], forming: Mapping[str, int]) -> list[LiveTrade]:
+    """Of a bar that the end of the session cut off, the session knows the minutes of its fills only: its start is one."""
+    return [
+        replace(
+            trade,
+            entry_ns=min(trade.entry_ns, forming.get(trade.symbol, trade.entry_ns)),
+            exit_ns=min(trade.exit_ns, forming.get(trade.symbol, trade.exit_ns)),
+        )
+        for trade in trades
+    ]
+
+
+def _backtest(
+    folder: Path, facts: SessionFacts, run: RunFacts, tape: _Tape | _LiveTape, prices: _Prices
+) -> BacktestResult:
     if not prices.bars:
         raise BadInputError(folder, f"holds no prices of {', '.join(run.symbols)}")
     strategy, told = _strategy(folder, run.strategy), None
