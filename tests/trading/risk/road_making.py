@@ -98,8 +98,10 @@ class Roads:
             )
 
     def restart(self):
-        """As the desk does: first positions, then working orders, then what books remember."""
+        """As the desk does: first positions, then working orders, then what books remember, and where the day of each
+        position began (`RiskKeeper`): a loss of the day is one after a restart too."""
         records = [(*place, self.state.record(*place)) for place in self.places()]
+        openings = {each.key: each.base for account in ACCOUNTS for each in self.state.holdings_of(account)}
         for account in ACCOUNTS:
             old, self.books[account] = (
                 self.books[account],
@@ -114,6 +116,9 @@ class Roads:
             road.restore(self.books[account])
         for scope, account, name, record in records:
             self.state.restore_book(scope, account, name, record)
+        for holding in [each for account in ACCOUNTS for each in self.state.holdings_of(account)]:
+            if holding.held.quantity and (opening := openings.get(holding.key, Decimal(0))) is not None:
+                self.state.opening_told(holding, opening)
         for key, (price, _) in list(self.prices.items()):
             self.price(INSTRUMENTS[key], price)
 
