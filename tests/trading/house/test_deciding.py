@@ -1,19 +1,28 @@
 """How long the next price waits for decisions on ticks: as long as it takes on paper, a moment at a real broker."""
 
 import asyncio
+from math import nan
 from types import SimpleNamespace
 
 import pytest
 
-from tests.trading.feeds.tick_making import share
+from tests.trading.feeds.tick_making import ONE_MINUTE, share
+from trademantra.core.bar import Bar
 from trademantra.core.time import NANOSECONDS_PER_SECOND as SECOND
-from trademantra.engine.live.wants import Drop
+from trademantra.engine.live.wants import Drop, Enter, Leave, Protection
+from trademantra.engine.records import EntryKind, Reason
+from trademantra.engine.rules import Level
 from trademantra.trading.accounts.settings import Broker
+from trademantra.trading.feeds.bar_rules import BarClosed
 from trademantra.trading.feeds.ticks import InstrumentTable, TickBatch
 from trademantra.trading.house.deciding import Deciding
 from trademantra.trading.house.pictures import Pictures, TickSettings
+from trademantra.trading.house.too_late import LATE
 
 BEGIN = 1_000 * SECOND
+ENTERS = Enter(
+    "INFY", 1, 5.0, EntryKind.MARKET, nan, Protection(nan, nan, Level(), Level(), Level(), nan), 100.0
+)
 
 
 class Workers:
@@ -21,6 +30,13 @@ class Workers:
 
     def __init__(self):
         self.may, self.asked = asyncio.Event(), []
+
+    async def decide(self, bars, run_ids):
+        return {run_id: [Leave("INFY", Reason.SIGNAL), ENTERS] for run_id in run_ids}
+
+    async def entry_gone(self, run_id, symbol, why):
+        self.asked.append((symbol, why))
+        return []
 
     async def tick(self, run_id, told):
         self.asked.append(told.ticks)
@@ -49,6 +65,11 @@ class Session:
 
     def is_in_hours(self, now_ns):
         return now_ns > 0
+
+    run_ids = ("run",)
+
+    def fresh(self, closed):
+        return closed
 
     def hears(self, run_id):
         return True
@@ -120,5 +141,26 @@ def test_at_a_broker_it_does_not_and_the_orders_come_late(ended):
             assert deciding.news_waits("feed")
             assert await deciding.ticks("feed", None)
             assert [each.price for ticks in workers.asked for each in ticks] == [101.0, 103.0]
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(("minutes", "enters"), [(1, True), (10, True), (11, False), (300, False)])
+def test_on_bars_from_before_a_long_silence_nothing_is_entered_and_what_is_to_be_left_is(minutes, enters):
+    async def play():
+        deciding, room, workers, run_of, _, _ = scene(Broker.ZERODHA)
+        run_of["run"].spec = SimpleNamespace(
+            account_id="a", session_id="s", timeframe=ONE_MINUTE, instruments={"INFY": share("INFY")}
+        )
+        workers.may.set()
+        await deciding.ticks("feed", batch(minutes * 60))
+        ends_ns = BEGIN
+        bar = Bar(ends_ns - 60 * SECOND, 1.0, 1.0, 1.0, 1.0, 1.0)
+        room.carried.clear()
+        workers.asked.clear()
+        await deciding.bars("feed", [BarClosed(share("INFY"), ONE_MINUTE, bar, ends_ns, True, 1)])
+        leave = Leave("INFY", Reason.SIGNAL)
+        assert room.carried == [{"run": [leave, ENTERS] if enters else [leave]}]
+        assert workers.asked == ([] if enters else [("INFY", LATE)])
 
     asyncio.run(play())

@@ -15,6 +15,7 @@ from trademantra.trading.feeds.ticks import TickBatch
 from trademantra.trading.house.pictures import Pictures
 from trademantra.trading.house.room import AccountRoom
 from trademantra.trading.house.strategies import StrategySession
+from trademantra.trading.house.too_late import DECIDES_NS, ways_out
 from trademantra.trading.risk.state import RiskState
 from trademantra.trading.runner.run_log import TicksTold
 from trademantra.trading.runner.runs import ClosedBar
@@ -43,11 +44,23 @@ class Deciding:
         self._late: set[asyncio.Task[None]] = set()
 
     async def bars(self, source: str, closed: Sequence[BarClosed]) -> None:
-        """Bars that ended at one instant: every strategy that wants them decides, and it is carried out."""
+        """Bars that ended at one instant: every strategy that wants them decides, and it is carried out.
+
+        Bars that were fetched long after they ended, for the feed was away, are told all the same, and nothing is entered on
+        them: an old decision would meet the price of now.
+        """
+        is_late = (
+            self._heard_ns.get(source, 0) - max((each.end_ns for each in closed), default=0) > DECIDES_NS
+        )
         told = [(session, session.fresh(closed)) for session in self._heard_from(source)]
         for together, run_ids in _who_hears([(session, bars) for session, bars in told if bars]):
             bars = [ClosedBar(each.instrument.symbol, each.timeframe, each.bar) for each in together]
-            await self.carry_out(await self._workers.decide(bars, run_ids))
+            decided: Mapping[str, Sequence[Want]] = await self._workers.decide(bars, run_ids)
+            if is_late:
+                decided = {
+                    run_id: await ways_out(self._workers, run_id, wants) for run_id, wants in decided.items()
+                }
+            await self.carry_out(decided)
 
     def _sessions_of(self, source: str) -> Sequence[StrategySession]:
         return [session for session in self._heard_from(source) if session.is_open]

@@ -7,7 +7,7 @@ from trademantra.engine.live.wants import Enter, Want
 from trademantra.trading.runner.workers import StrategyWorkers
 
 DECIDES_NS = 10 * NANOSECONDS_PER_MINUTE
-"""After the open: later, what a back-test fills at the open would meet other prices."""
+"""After the open, or after the end of a bar: later, what a back-test fills there would meet other prices."""
 LATE = "the desk was too late for it"
 
 
