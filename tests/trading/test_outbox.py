@@ -22,6 +22,10 @@ async def settle():
         await asyncio.sleep(0)
 
 
+def fail(error):
+    raise AssertionError("nothing here is at fault") from error
+
+
 def sending(sent, timer, name):
     async def send():
         sent.append((timer.now_ns() // SECOND, name))
@@ -33,7 +37,7 @@ def sending(sent, timer, name):
 def test_what_may_overtake_overtakes_and_the_limit_holds(ranks, limit, late):
     async def scenario():
         timer, sent = ManualTimer(0), []
-        outbox = Outbox(RateLimiter([Window(limit, SECOND)], timer), lease(timer), timer)
+        outbox = Outbox(RateLimiter([Window(limit, SECOND)], timer), lease(timer), timer, fail)
         for number, rank in enumerate(ranks[: len(ranks) - late if late < len(ranks) else 1]):
             outbox.put(rank, sending(sent, timer, (rank, number)))
         task = asyncio.create_task(outbox.run())
@@ -61,7 +65,7 @@ def test_an_exit_leaves_at_once_while_entries_use_up_the_limit(limit, more, mill
 
     async def scenario():
         timer, sent = ManualTimer(0), []
-        outbox = Outbox(RateLimiter([Window(limit, SECOND)], timer), lease(timer), timer)
+        outbox = Outbox(RateLimiter([Window(limit, SECOND)], timer), lease(timer), timer, fail)
         for number in range(200):
             outbox.put(Rank.ENTRY, sending(sent, timer, (Rank.ENTRY, number)))
         task = asyncio.create_task(outbox.run())
@@ -92,7 +96,7 @@ def test_nothing_leaves_once_the_lease_has_run_out_and_all_goes_on_when_it_is_re
     async def scenario():
         timer, sent = ManualTimer(0), []
         held = Lease("a", "me", 1, 3 * SECOND, timer, 3 * SECOND)  # nothing leaves in its last second
-        outbox = Outbox(RateLimiter([Window(1, SECOND)], timer), held, timer)
+        outbox = Outbox(RateLimiter([Window(1, SECOND)], timer), held, timer, fail)
         for name in ("first", "second", "third", "fourth"):
             outbox.put(Rank.EXIT, sending(sent, timer, name))
         task = asyncio.create_task(outbox.run())
@@ -116,7 +120,7 @@ def test_nothing_leaves_once_the_lease_has_run_out_and_all_goes_on_when_it_is_re
 def test_a_slow_reply_holds_nobody_up():
     async def scenario():
         timer, sent = ManualTimer(0), []
-        outbox, reply = Outbox(RateLimiter([], timer), lease(timer), timer), asyncio.Event()
+        outbox, reply = Outbox(RateLimiter([], timer), lease(timer), timer, fail), asyncio.Event()
 
         async def slow():
             sent.append("slow")

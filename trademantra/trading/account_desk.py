@@ -4,12 +4,14 @@ Invariants:
 - nothing is sent that the journal does not hold; an intent is sent once, whatever is asked again or restarted;
 - an order whose reply was lost is UNKNOWN until the broker was asked by its tag, and is never sent again;
 - ABSENT is concluded only from books that were read, twice, long enough after the sending;
-- what the broker tells is journaled in the order of its telling, and told on after it is durable.
+- what the broker tells is journaled in the order of its telling, and told on after it is durable;
+- where the program itself is at fault (an adapter that raises what it must not) an order's state is asked for as if its
+  reply was lost, a person is called, and nothing new is opened until the desk starts anew.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Self
 
 from trademantra.brokers.errors import (
@@ -49,6 +51,7 @@ from trademantra.trading.reconciler import Reconciler
 
 _S = OrderStatus
 _MOST_CANCELS = 5
+_NO_ANSWER = Unknown("the adapter fell over before it had an answer")
 _REMEMBERED_NS = (
     7 * NANOSECONDS_PER_DAY
 )  # brokers tell of today's orders only; the longest closures are five days
@@ -66,26 +69,21 @@ class _Known:
     sent_ns: int = 0
 
 
-@dataclass(slots=True)
-class _Orphans:
-    """Trades that came before the desk knew whose they are."""
-
-    trades: dict[str, list[BrokerTrade]] = field(default_factory=dict)
-
-
 class AccountDesk:
     """Use as `async with`: entering loads the book, asks the broker what happened meanwhile and begins to listen."""
 
     def __init__(self, book: OrderBook, parts: DeskParts) -> None:
         self.book = book
         self._parts = parts
-        self._outbox = Outbox(parts.limiter, parts.lease, parts.timer)
+        self._outbox = Outbox(parts.limiter, parts.lease, parts.timer, self._fail)
         self._known: dict[str, _Known] = {}
-        self._orphans = _Orphans()
+        self._orphans: dict[str, dict[str, BrokerTrade]] = {}
+        """Trades whose order is not known (yet), by its number at the broker and theirs: each reading tells them again."""
         self._foreign: dict[str, BrokerOrder] = {}
         self._listeners: list[Callable[[Heard], None]] = []
         self._taking: dict[str, asyncio.Future[None]] = {}
         self._entered_ns = 0
+        self._fault = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._reconciler = Reconciler(book, parts, self)
 
@@ -151,6 +149,12 @@ class AccountDesk:
                 "session",
                 f"account {self.account_id} is not logged in",
                 hint=f"tm account login {self.account_id}",
+            )
+        if self._fault and intent.purpose is not Purpose.EXIT:
+            raise RefusedIntentError(
+                "fault",
+                f"a part of the desk of account {self.account_id} stopped ({self._fault}): nothing new is opened",
+                hint="start the desk anew, and tell us what its log says of it",
             )
         return parts.gate.check(intent)
 
@@ -249,19 +253,23 @@ class AccountDesk:
                 return
             known.sent_ns = parts.timer.now_ns()
             self.book.sending(order_id, known.sent_ns)
-            result = await self._place(request)
-            self.write(self.book.answered(order_id, result, parts.timer.now_ns()))
-            self._adopt(managed)
-            if managed.order.status is _S.UNKNOWN:
-                self._reconciler.find_out(order_id)
-            else:
-                self._cancel_if_wanted(managed)
+            result: PlaceResult = _NO_ANSWER
+            try:
+                result = await self._answer(parts.adapter.place(request))
+            finally:  # also where the adapter fell over: whether the request left, only the broker can tell
+                self.write(self.book.answered(order_id, result, parts.timer.now_ns()))
+                self._adopt(managed)
+                if managed.order.status is _S.UNKNOWN:
+                    self._reconciler.find_out(order_id)
+                else:
+                    self._cancel_if_wanted(managed)
 
         return send
 
-    async def _place(self, request: OrderRequest) -> PlaceResult:
+    async def _answer(self, request: Awaitable[PlaceResult]) -> PlaceResult:
+        """What became of a request: without an answer that is not known."""
         try:
-            return await self._parts.adapter.place(request)
+            return await request
         except BrokerUnavailableError as error:
             return Unknown(str(error))
         except BrokerError as error:  # the adapter says that the broker did not take it
@@ -296,23 +304,19 @@ class AccountDesk:
                 self._cancel_if_wanted(managed)
                 return
             parts.gate.message_sent(managed)
+            result: PlaceResult = _NO_ANSWER
             try:
-                result: PlaceResult = await parts.adapter.modify(broker_order_id, change)
-            except BrokerUnavailableError as error:
-                result = Unknown(str(error))
-            except BrokerError as error:
-                result = Refused(str(error), error.broker_code)
-            except LeaseLostError as error:
-                result = Refused(str(error))
-            known.change_under_way = False
-            if isinstance(result, Accepted):
-                self.write(self.book.changed(order_id, change, parts.timer.now_ns()))
-            elif isinstance(result, Refused):
-                self.write(self.book.unchanged(order_id, parts.timer.now_ns()))
-                self._refuse_change(managed, result.reason)
-            if isinstance(result, Unknown):
-                self._reconciler.find_out(order_id)
-            self._cancel_if_wanted(managed)
+                result = await self._answer(parts.adapter.modify(broker_order_id, change))
+            finally:
+                known.change_under_way = False
+                if isinstance(result, Accepted):
+                    self.write(self.book.changed(order_id, change, parts.timer.now_ns()))
+                elif isinstance(result, Refused):
+                    self.write(self.book.unchanged(order_id, parts.timer.now_ns()))
+                    self._refuse_change(managed, result.reason)
+                if isinstance(result, Unknown):
+                    self._reconciler.find_out(order_id)
+                self._cancel_if_wanted(managed)
 
         return send
 
@@ -337,17 +341,19 @@ class AccountDesk:
                 return
             known.cancels += 1
             parts.gate.message_sent(managed)
+            result: PlaceResult = _NO_ANSWER
             try:
-                result: PlaceResult = await parts.adapter.cancel(broker_order_id)
-            except (BrokerError, LeaseLostError) as error:
-                result = Unknown(str(error))
-            if isinstance(result, Accepted):
-                known.cancel_wanted = False
-                return
-            if known.cancels >= _MOST_CANCELS:
-                known.cancel_wanted = False
-                self.call(order_id, f"it could not be cancelled: {result.reason}")
-            self._reconciler.find_out(order_id)  # too late, or not known: the broker's book says what holds
+                result = await self._answer(parts.adapter.cancel(broker_order_id))
+            finally:
+                if isinstance(result, Accepted):
+                    known.cancel_wanted = False
+                else:
+                    if known.cancels >= _MOST_CANCELS:
+                        known.cancel_wanted = False
+                        self.call(order_id, f"it could not be cancelled: {result.reason}")
+                    self._reconciler.find_out(
+                        order_id
+                    )  # too late, or not known: the broker's book says what holds
 
         self._outbox.put(Rank.CANCEL, send)
 
@@ -405,12 +411,12 @@ class AccountDesk:
         if self.book.knows_broker_order(trade.broker_order_id):
             self.write(self.book.hear_trade(trade, self._parts.timer.now_ns()))
         else:
-            self._orphans.trades.setdefault(trade.broker_order_id, []).append(trade)
+            self._orphans.setdefault(trade.broker_order_id, {})[trade.trade_id] = trade
 
     def _adopt(self, managed: ManagedOrder) -> None:
         """Book the trades that came before the order's number was known."""
         number = managed.order.broker_order_id
-        for trade in self._orphans.trades.pop(number, ()) if number is not None else ():
+        for trade in self._orphans.pop(number, {}).values() if number is not None else ():
             self.write(self.book.hear_trade(trade, self._parts.timer.now_ns()))
 
     def write(self, changes: Changes) -> None:
@@ -473,5 +479,11 @@ class AccountDesk:
 
     def _ended(self, task: "asyncio.Future[None]") -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            self.call("desk", f"a part of the desk stopped: {task.exception()!r}")
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self._fault = repr(error)
+        self.call(
+            "desk", f"a part of the desk stopped, nothing new is opened until it starts anew: {error!r}"
+        )

@@ -34,8 +34,11 @@ class Rank(IntEnum):
 class Outbox:
     """One account's queue.  `run` sends until it is cancelled or the lease is lost for good; replies do not hold up what follows."""
 
-    def __init__(self, limiter: RateLimiter, lease: Lease, timer: Timer) -> None:
-        self._limiter, self._lease, self._timer = limiter, lease, timer
+    def __init__(
+        self, limiter: RateLimiter, lease: Lease, timer: Timer, failed: Callable[[BaseException], None]
+    ) -> None:
+        """`failed` hears of what a `send` raised, which is always a fault of the program."""
+        self._limiter, self._lease, self._timer, self._failed = limiter, lease, timer, failed
         self._waiting: list[tuple[Rank, int, Callable[[], Awaitable[None]]]] = []
         self._order = count()
         self._arrived = asyncio.Event()
@@ -43,7 +46,7 @@ class Outbox:
         self._pause: asyncio.Future[None] | None = None
 
     def put(self, rank: Rank, send: Callable[[], Awaitable[None]]) -> None:
-        """Send when it is its turn.  `send` must handle its own errors."""
+        """Send when it is its turn.  `send` handles the errors that a broker can cause."""
         heapq.heappush(self._waiting, (rank, next(self._order), send))
         self._arrived.set()
         if rank is Rank.EXIT and self._pause is not None:
@@ -79,8 +82,13 @@ class Outbox:
             _, _, send = heapq.heappop(self._waiting)
             task = asyncio.ensure_future(send())
             self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            task.add_done_callback(self._done)
             await asyncio.sleep(0)  # its request is on the wire before the next is looked at
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failed(error)
 
     async def _pause_until(self, instant_ns: int) -> None:
         """Or until an exit comes."""

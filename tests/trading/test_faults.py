@@ -1,0 +1,98 @@
+"""An adapter that raises what it must not: no order is lost to it, and nothing new is opened behind it."""
+
+from decimal import Decimal
+
+import pytest
+
+from tests.trading.test_account_desk import check, intent, status
+from trademantra.brokers.orders import OrderChange
+from trademantra.brokers.paper.broker import PaperBroker
+from trademantra.core.order import OrderStatus, OrderType, Side
+from trademantra.trading.desk_events import RefusedIntentError
+from trademantra.trading.intents import Purpose
+
+
+@pytest.fixture
+def faulty(monkeypatch):
+    """The next call of a method does its work at the exchange and then falls over."""
+
+    def make(method):
+        real = getattr(PaperBroker, method)
+
+        async def once(self, *words):
+            monkeypatch.setattr(PaperBroker, method, real)
+            await real(self, *words)
+            raise KeyError("a column that the broker never sent before")
+
+        monkeypatch.setattr(PaperBroker, method, once)
+
+    return make
+
+
+def limit(name, price=95):
+    return intent(name, order_type=OrderType.LIMIT, price=Decimal(price))
+
+
+def test_an_order_whose_sending_fell_over_is_found_by_its_tag_and_a_person_is_called(url, faulty):
+    async def scenario(made):
+        made.link.cut_stream()  # nobody tells of it
+        faulty("place")
+        [managed] = await made.desk.submit(limit("i1"))
+        await made.settle()
+        assert status(made, managed.order.order_id) is OrderStatus.UNKNOWN
+        await made.wait(3)
+        assert status(made, managed.order.order_id) is OrderStatus.OPEN
+        assert len(made.orders_there()) == 1
+        made.called.close()
+        assert ["KeyError" in call.reason async for call in made.called] == [True]
+
+    check(scenario, url)
+
+
+def test_behind_a_fault_entries_are_refused_and_exits_pass(url, faulty):
+    async def scenario(made):
+        await made.desk.submit(intent("held"))
+        await made.price(intent("held").instrument, "100.00")
+        faulty("place")
+        await made.desk.submit(limit("i1"))
+        await made.wait(2)
+        with pytest.raises(RefusedIntentError, match="nothing new is opened"):
+            await made.desk.submit(limit("i2"))
+        [out] = await made.desk.submit(intent("out", Side.SELL, purpose=Purpose.EXIT))
+        await made.wait(2)
+        await made.price(intent("held").instrument, "100.00")
+        assert status(made, out.order.order_id) is OrderStatus.FILLED
+        await made.die()
+        await made.start()
+        await made.desk.submit(limit("i3"))  # a new process begins without it
+
+    check(scenario, url)
+
+
+def test_a_change_that_fell_over_is_looked_up_and_the_order_can_be_changed_again(url, faulty):
+    async def scenario(made):
+        [managed] = await made.desk.submit(limit("i1"))
+        await made.settle()
+        faulty("modify")
+        await made.desk.modify(managed.order.order_id, OrderChange(price=Decimal(96)))
+        await made.wait(3)
+        assert status(made, managed.order.order_id) is OrderStatus.OPEN
+        assert managed.order.price == 96
+        await made.desk.modify(managed.order.order_id, OrderChange(price=Decimal(97)))
+        await made.wait(1)
+        assert managed.order.price == 97
+
+    check(scenario, url)
+
+
+def test_a_cancellation_that_fell_over_is_looked_up(url, faulty):
+    async def scenario(made):
+        [managed] = await made.desk.submit(limit("i1"))
+        await made.settle()
+        made.link.cut_stream()
+        faulty("cancel")
+        await made.desk.cancel(managed.order.order_id)
+        await made.wait(3)
+        assert status(made, managed.order.order_id) is OrderStatus.CANCELLED
+
+    check(scenario, url)
