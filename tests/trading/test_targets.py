@@ -50,9 +50,13 @@ async def moved(made, name, quantity, **words):
 SIZES = st.integers(-50, 50).map(Decimal)
 
 
-@given(goal=SIZES, held=SIZES, working=st.lists(SIZES.filter(bool), max_size=5))
+@given(
+    goal=SIZES,
+    held=SIZES,
+    working=st.lists(st.tuples(SIZES.filter(bool), st.booleans()), max_size=5),
+)
 def test_after_a_plan_is_done_the_position_is_the_target_and_never_went_beyond(goal, held, working):
-    parts = [WorkingPart(str(number), quantity) for number, quantity in enumerate(working)]
+    parts = [WorkingPart(str(number), quantity, waits) for number, (quantity, waits) in enumerate(working)]
     plan = plan_target(goal, held, parts)
     kept = sum((part.quantity for part in parts if part.order_id not in plan.cancel), Decimal(0))
     assert held + kept + plan.side.sign * (plan.close + plan.open) == goal
@@ -61,6 +65,7 @@ def test_after_a_plan_is_done_the_position_is_the_target_and_never_went_beyond(g
     assert plan.close <= abs(held)
     assert not plan.close or held * plan.side.sign < 0
     assert plan.side.sign * kept >= 0
+    assert {part.order_id for part in parts if part.waits} <= set(plan.cancel)
 
 
 def test_a_target_is_reached_from_flat_enlarged_reversed_and_left(url):
@@ -81,12 +86,34 @@ def test_a_target_counts_what_works_towards_it_and_cancels_what_does_not(url):
         await made.desk.submit(intent("buys", quantity=6, order_type=OrderType.LIMIT, price=Decimal(99)))
         await made.desk.submit(intent("sells", Side.SELL, 4, order_type=OrderType.LIMIT, price=Decimal(101)))
         await made.settle()
-        await moved(made, "t1", 10)
+        at = {"price": Decimal(99)}
+        await moved(made, "t1", 10, **at)
         assert sorted(order[::2] for order in made.working()) == [("BUY", 4), ("BUY", 6)]
-        await moved(made, "t1", 10)  # the same order again
+        await moved(made, "t1", 10, **at)  # the same order again
         assert sorted(order[::2] for order in made.working()) == [("BUY", 4), ("BUY", 6)]
         await made.prices("98.95")
         assert made.desk.book.held(KEY) == 10
+
+    run(scenario, url)
+
+
+@pytest.mark.parametrize("goal", [0, 4, -10, 15])
+def test_a_stop_or_a_far_limit_that_rests_is_not_taken_for_the_way_to_a_target(url, goal):
+    async def scenario(made):
+        await made.desk.submit(intent("held", quantity=10))
+        await made.settle()
+        await made.prices("100.00")
+        for name, terms in (
+            ("stop", {"order_type": OrderType.SL_M, "trigger_price": Decimal(96)}),
+            ("far", {"order_type": OrderType.LIMIT, "price": Decimal(104)}),
+        ):
+            await made.desk.submit(intent(name, Side.SELL, 5, purpose=Purpose.EXIT, **terms))
+        await made.settle()
+        assert len(made.working()) == 2
+        assert (await moved(made, "t1", goal)).outcome is Outcome.ACCEPTED
+        await made.prices("100.00")
+        assert made.desk.book.held(KEY) == goal
+        assert not made.working()
 
     run(scenario, url)
 

@@ -69,10 +69,14 @@ class TargetOrder:
 
 @dataclass(frozen=True, slots=True)
 class WorkingPart:
-    """An order that may still fill: `quantity` is signed, negative for a sale."""
+    """An order that may still fill: `quantity` is signed, negative for a sale.
+
+    `waits`: for a price that may never come, so it is not on its way to a target.
+    """
 
     order_id: str
     quantity: Decimal
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +91,12 @@ class TargetPlan:
 
 @dataclass(frozen=True, slots=True)
 class TargetResult:
-    """`legs` are the closing and the opening order, those that were needed."""
+    """`legs` are the closing and the opening order, those that were needed; `cancelled` the orders that went for it."""
 
     outcome: Outcome
     legs: tuple[LegResult, ...]
     text: str = ""
+    cancelled: tuple[str, ...] = ()
 
 
 class Cancelled(StrEnum):
@@ -114,7 +119,7 @@ class CancelResult:
 
 
 def plan_target(target: Decimal, held: Decimal, working: Sequence[WorkingPart]) -> TargetPlan:
-    """From what is held and works to the target.  What works towards it stays, oldest first; everything else goes.
+    """From what is held and works to the target.  What is on its way to it stays, oldest first; everything else goes.
 
     >>> plan_target(Decimal(-5), Decimal(10), [WorkingPart("a", Decimal(3)), WorkingPart("b", Decimal(-4))])
     TargetPlan(cancel=('a',), side=<Side.SELL: 'SELL'>, close=Decimal('6'), open=Decimal('5'))
@@ -125,7 +130,7 @@ def plan_target(target: Decimal, held: Decimal, working: Sequence[WorkingPart]) 
     closing = min(missing, abs(held)) if held * need < 0 else _NOTHING
     for part in working:
         towards = part.quantity * side.sign
-        if need and 0 < towards <= missing:
+        if need and not part.waits and 0 < towards <= missing:
             missing -= towards
             closing = max(_NOTHING, closing - towards)
         else:
@@ -152,9 +157,14 @@ async def move_to_target(
             )
         return await close_one(trader, algos, timer, key, order.order_id, Reason.SIGNAL, wait_ns)
     names = (f"{order.order_id}/close", f"{order.order_id}/open")
+    cancelled: tuple[str, ...] = ()
     for _ in range(_MOST_ROUNDS):
         working = [
-            WorkingPart(managed.order.order_id, managed.order.side.sign * managed.order.open_quantity)
+            WorkingPart(
+                managed.order.order_id,
+                managed.order.side.sign * managed.order.open_quantity,
+                _waits(managed, order),
+            )
             for managed in _working(trader, key)
         ]
         plan = plan_target(order.target, trader.book.held(key), working)
@@ -164,6 +174,7 @@ async def move_to_target(
             return TargetResult(
                 Outcome.UNKNOWN, (), "orders that work against it are not cancelled yet; nothing was sent"
             )
+        cancelled += plan.cancel
     else:
         return TargetResult(Outcome.UNKNOWN, (), "new orders kept coming; nothing was sent")
     intents = [
@@ -178,7 +189,7 @@ async def move_to_target(
     done = {leg.intent_id: leg for leg in legs}
     earlier = [result_of(name, trader.book.of_intent(name)) for name in names if trader.book.of_intent(name)]
     every = tuple({leg.intent_id: leg for leg in [*earlier, *done.values()]}.values())
-    return TargetResult(overall(every), every)
+    return TargetResult(overall(every), every, cancelled=cancelled)
 
 
 async def close_one(
@@ -283,6 +294,12 @@ def _intent_of(order: TargetOrder, name: str, side: Side, quantity: Decimal, pur
         order_type=OrderType.MARKET if order.price is None else OrderType.LIMIT, price=order.price,
         reference_price=order.reference_price, algo_id=order.registered_id, sector=order.sector, labels=order.labels,
     )  # fmt: skip
+
+
+def _waits(managed: ManagedOrder, order: TargetOrder) -> bool:
+    """A stop waits for its trigger; a limit is on the way of a target with a price alone: one without is wanted now."""
+    kind = managed.order.order_type
+    return kind.has_trigger or (kind is OrderType.LIMIT and order.price is None)
 
 
 def _algos_of(algos: AlgoBook, key: PositionKey) -> Sequence[AlgoSpec]:

@@ -165,9 +165,10 @@ class ManualDesk:
             result = await move_to_target(room.desk, room.algos, self._parts.timer, order)
         now = self._held(room, instrument, wish.product)
         what = f"{instrument.key} ({wish.product}) to {number(wish.quantity)}"
-        return answer_of(
-            what, result.outcome, result.legs, room.desk.book, result.text or f"{number(now)} are held now"
-        )
+        told = result.text or f"{number(now)} are held now"
+        if gone := [str(room.desk.book[each].order.order_type) for each in result.cancelled]:
+            told += f"; cancelled for it: {', '.join(gone)}"
+        return answer_of(what, result.outcome, result.legs, room.desk.book, told)
 
     async def _basket(self, room: AccountRoom, request: DeskRequest) -> DeskAnswer:
         """All rows, or none where one would be refused, unless those that pass are wanted (`skip_refused`)."""
