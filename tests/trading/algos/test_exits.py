@@ -3,6 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -301,7 +302,7 @@ def test_a_stop_that_is_rejected_again_and_again_is_watched_here_and_a_person_is
     for number in range(3):
         board.step()
         board.settle("stop" if not number else f"stop.{number}", "no")
-        board.settle_all() if number == 2 else board.step()
+        board.step()
         for name in board.pending():
             if name.startswith("target"):
                 board.settle(name, "yes")
@@ -311,6 +312,42 @@ def test_a_stop_that_is_rejected_again_and_again_is_watched_here_and_a_person_is
     assert board.memory.leaving is Reason.STOP
     leaving = [order for order in board.orders.values() if not order.status.is_final]
     assert [(order.order_type, order.open_quantity) for order in leaving] == [(OrderType.MARKET, 100)]
+
+
+def rejected_thrice(protection):
+    """The broker took no order three times, and the desk watches the level."""
+    board = Board(guard(protection=protection), START_NS)
+    for _ in range(3):
+        board.step()
+        for name in board.pending():
+            board.settle(name, "no")
+    board.step()
+    assert any("watches its level" in text for text in board.persons)
+    assert not any(name.startswith("stop") for name in board.working())
+    return board
+
+
+@pytest.mark.parametrize("protection", [BOTH, Protection(stop_rule=Level.parse("2%"))], ids=["pair", "stop"])
+def test_a_stop_that_was_rejected_thrice_rests_once_the_broker_takes_it_again(protection):
+    board = rejected_thrice(protection)
+    board.settle_all()
+    stops = [board.orders[name] for name in board.working() if name.startswith("stop")]
+    assert [(order.side, order.open_quantity, order.status) for order in stops] == [
+        (Side.SELL, 100, S.TRIGGER_PENDING)
+    ]
+
+
+@pytest.mark.parametrize("role", ["stop", "target"])
+def test_orders_behind_a_pair_without_a_stop_are_counted_and_go_with_the_position(role):
+    board = rejected_thrice(BOTH)
+    board.settle_all()
+    assert "stop.3" not in board.orders
+    stop, target = sorted(board.working())
+    assert (stop, target) == ("stop.4", "target.4")
+    board.fill(f"{role}.4", Decimal(100), Decimal(103 if role == "target" else 98))
+    board.settle_all()
+    assert not board.working()
+    assert board.ended == "flat"
 
 
 def test_a_watched_target_turns_the_stop_when_it_is_reached():

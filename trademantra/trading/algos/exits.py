@@ -17,6 +17,7 @@ from math import isnan, nan
 from trademantra.brokers.orders import OrderChange
 from trademantra.core.instrument import Instrument
 from trademantra.core.order import OrderStatus, OrderType, Product, Side
+from trademantra.core.time import NANOSECONDS_PER_SECOND
 from trademantra.engine.records import Reason
 from trademantra.trading.algos.leaving import Way, leave
 from trademantra.trading.algos.levels import ExitLevels, Protection, exit_levels
@@ -49,6 +50,8 @@ from trademantra.trading.algos.view import (
 from trademantra.trading.intents import Purpose
 
 _MOST_PAIRS = 60  # more replacements than a day of honest reasons gives
+_FIRST_PAUSE_NS = 5 * NANOSECONDS_PER_SECOND  # after the third rejection of a stop in a row; it doubles
+_LONGEST_PAUSE_NS = 600 * NANOSECONDS_PER_SECOND
 _S = OrderStatus
 _ON_ITS_WAY = frozenset({_S.JOURNALED, _S.SENT, _S.MODIFYING})
 
@@ -164,8 +167,9 @@ def _protect(position: Position, memory: Memory, view: View, levels: ExitLevels,
     pairs = pairs_of(view)
     # a position that is carried gets a pair every morning
     today = [pair for pair in pairs if pair.is_of_day(view.now_ns)]
-    rejected = rejected_in_a_row([pair.stops for pair in today])
-    given_up = levels.stop is not None and (rejected >= ENOUGH_REJECTIONS or len(today) >= _MOST_PAIRS)
+    again_ns = _stop_again_ns([pair.stops for pair in today if pair.stops])
+    waits = again_ns is not None and view.now_ns < again_ns
+    given_up = levels.stop is not None and (waits or len(today) >= _MOST_PAIRS)
     wishes = Wishes(
         levels.stop is not None,
         levels.target is not None and (position.rest_target or levels.stop is None),
@@ -187,7 +191,16 @@ def _protect(position: Position, memory: Memory, view: View, levels: ExitLevels,
         if given_up
         else ""
     )
-    return Step(memory, tuple(actions), person=person)
+    return Step(memory, tuple(actions), again_ns if given_up and waits else None, person=person)
+
+
+def _stop_again_ns(stops: Sequence[Sequence[Child]]) -> int | None:
+    """When to try a stop again after too many rejections: what was too much for the broker then may pass now.  None: at once."""
+    rejected = rejected_in_a_row(stops)
+    if rejected < ENOUGH_REJECTIONS:
+        return None
+    pause_ns = min(_FIRST_PAUSE_NS << (rejected - ENOUGH_REJECTIONS), _LONGEST_PAUSE_NS)
+    return max(child.since_ns for child in stops[-1]) + pause_ns
 
 
 def _new_pair(

@@ -63,7 +63,7 @@ class Wishes:
 
 def pairs_of(view: View) -> Sequence[Pair]:
     made: list[Pair] = []
-    while True:
+    while True:  # each number has a stop or a target, for one without any order is tried again under the same
         stop, target = numbered(STOP, len(made)), numbered(TARGET, len(made))
         if stop not in view.children and target not in view.children:
             return made

@@ -83,11 +83,14 @@ class View:
         return self.children.get(name, ())
 
     def numbered(self, name: str) -> "Sequence[Sequence[Child]]":
-        """The children `name`, `name.1`, `name.2` …: each is one intent, perhaps in several parts."""
-        made: list[Sequence[Child]] = []
-        while (found := self.children.get(numbered(name, len(made)))) is not None:
-            made.append(found)
-        return made
+        """The children `name`, `name.1`, `name.2` …: each is one intent, perhaps in several parts.
+
+        Numbers may be missing: a pair that was placed while no stop was taken has a target alone.
+        """
+        found = {
+            _number(child): orders for child, orders in self.children.items() if base_name(child) == name
+        }
+        return [found[number] for number in sorted(found)]
 
     def price(self, instrument: Instrument) -> Price | None:
         return self.prices.get(instrument.key)
@@ -249,6 +252,10 @@ def numbered(name: str, number: int) -> str:
 def base_name(child: str) -> str:
     """Inverse of `numbered`, without the number."""
     return child.partition(".")[0]
+
+
+def _number(child: str) -> int:
+    return int(child.partition(".")[2] or 0)
 
 
 def filled_of(children: Sequence[Child]) -> Decimal:
