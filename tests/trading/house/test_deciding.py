@@ -16,6 +16,7 @@ from trademantra.trading.accounts.settings import Broker
 from trademantra.trading.feeds.bar_rules import BarClosed
 from trademantra.trading.feeds.ticks import InstrumentTable, TickBatch
 from trademantra.trading.house.deciding import Deciding
+from trademantra.trading.house.market import _overtaken
 from trademantra.trading.house.pictures import Pictures, TickSettings
 from trademantra.trading.house.too_late import LATE
 
@@ -164,3 +165,39 @@ def test_on_bars_from_before_a_long_silence_nothing_is_entered_and_what_is_to_be
         assert workers.asked == ([] if enters else [("INFY", LATE)])
 
     asyncio.run(play())
+
+
+def closed(symbol, minute, ticks=0):
+    start_ns = BEGIN + (minute - 1) * 60 * SECOND
+    bar = Bar(start_ns, 1.0, 1.0, 1.0, 1.0, 1.0)
+    return BarClosed(share(symbol), ONE_MINUTE, bar, start_ns + 60 * SECOND, True, ticks)
+
+
+def test_of_the_bars_that_a_silent_feed_brought_back_only_the_newest_is_entered_on():
+    async def play():
+        deciding, room, workers, run_of, _, _ = scene(Broker.ZERODHA)
+        run_of["run"].spec = SimpleNamespace(
+            account_id="a", session_id="s", timeframe=ONE_MINUTE, instruments={"INFY": share("INFY")}
+        )
+        workers.may.set()
+        await deciding.ticks("feed", batch(5 * 60))
+        room.carried.clear()
+        workers.asked.clear()
+        came = [closed("INFY", minute) for minute in (1, 2, 3)] + [closed("TCS", 1)]
+        overtaken = _overtaken(sorted(came, key=lambda each: each.end_ns))
+        assert [(each.instrument.symbol, each.end_ns) for each in overtaken] == [
+            ("INFY", BEGIN + minute * 60 * SECOND) for minute in (1, 2)
+        ]
+        for each in came[:3]:
+            await deciding.bars("feed", [each], overtaken)
+        leave = Leave("INFY", Reason.SIGNAL)
+        assert room.carried == [{"run": [leave]}, {"run": [leave]}, {"run": [leave, ENTERS]}]
+        assert workers.asked == [("INFY", LATE)] * 2
+
+    asyncio.run(play())
+
+
+def test_bars_of_the_feed_itself_are_never_overtaken():
+    """A desk that is a moment behind decides on each of them, as a back-test does."""
+    assert not _overtaken([closed("INFY", minute, ticks=3) for minute in (1, 2, 3)])
+    assert not _overtaken([closed("INFY", 1), closed("TCS", 2)])

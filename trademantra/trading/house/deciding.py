@@ -6,6 +6,7 @@ from decimal import Decimal
 from functools import partial
 
 from trademantra.brokers.paper.market import EventBatch
+from trademantra.core.bar import Timeframe
 from trademantra.core.instrument import Instrument
 from trademantra.engine.live.wants import Want
 from trademantra.engine.ticks import Tick
@@ -43,24 +44,39 @@ class Deciding:
         self._heard_ns: dict[str, int] = {}  # when the last tick of each source came
         self._late: set[asyncio.Task[None]] = set()
 
-    async def bars(self, source: str, closed: Sequence[BarClosed]) -> None:
+    async def bars(
+        self, source: str, closed: Sequence[BarClosed], overtaken: Collection[BarClosed] = ()
+    ) -> None:
         """Bars that ended at one instant: every strategy that wants them decides, and it is carried out.
 
-        Bars that were fetched long after they ended, for the feed was away, are told all the same, and nothing is entered on
-        them: an old decision would meet the price of now.
+        Bars that were fetched after the feed was away are told all the same, and nothing is entered on those that ended long
+        ago, or are `overtaken`, having newer ones behind them already: an old decision would meet the price of now.
         """
-        is_late = (
-            self._heard_ns.get(source, 0) - max((each.end_ns for each in closed), default=0) > DECIDES_NS
-        )
+        ended_ns = max((each.end_ns for each in closed), default=0)
+        old = closed if self._heard_ns.get(source, 0) - ended_ns > DECIDES_NS else overtaken
+        too_old = {(each.instrument.key, each.timeframe) for each in old if each.end_ns == ended_ns}
         told = [(session, session.fresh(closed)) for session in self._heard_from(source)]
         for together, run_ids in _who_hears([(session, bars) for session, bars in told if bars]):
             bars = [ClosedBar(each.instrument.symbol, each.timeframe, each.bar) for each in together]
             decided: Mapping[str, Sequence[Want]] = await self._workers.decide(bars, run_ids)
-            if is_late:
+            if too_old:
                 decided = {
-                    run_id: await ways_out(self._workers, run_id, wants) for run_id, wants in decided.items()
+                    run_id: await self._without_old_entries(run_id, wants, too_old)
+                    for run_id, wants in decided.items()
                 }
             await self.carry_out(decided)
+
+    async def _without_old_entries(
+        self, run_id: str, wants: Sequence[Want], too_old: Collection[tuple[str, Timeframe]]
+    ) -> Sequence[Want]:
+        """`too_old`: series of which an old bar was told, by the keys of their instruments."""
+        session = self._run_of.get(run_id)  # it may have ended since it was asked
+        if session is None or not any(
+            (instrument.key, session.spec.timeframe) in too_old
+            for instrument in session.spec.instruments.values()
+        ):
+            return wants
+        return await ways_out(self._workers, run_id, wants)
 
     def _sessions_of(self, source: str) -> Sequence[StrategySession]:
         return [session for session in self._heard_from(source) if session.is_open]

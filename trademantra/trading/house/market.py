@@ -8,7 +8,7 @@ takes its time holds them up for as long as it is given (`RunnerSettings.decisio
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import nan
@@ -45,14 +45,15 @@ _Item: TypeAlias = list[BarClosed] | TickBatch | Minute | NewsWaits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketEars:
-    """Who hears of a market.  `bars`: those that ended at one instant.  `events`: what was fed, for the tape.  `ticks`:
+    """Who hears of a market.  `bars`: those that ended at one instant, and those of them behind which newer ones stand, which
+    came with them from history after a silence.  `events`: what was fed, for the tape.  `ticks`:
     what came, after it was fed, or None to tell what waits; whether somebody was told.
 
     `price(instrument, last, high, low, volume, bid, ask, at_ns)`; `settled` returns when all that prices set off in
     paper accounts is done.  `trouble`: what could not be done with one item; the next one is taken all the same.
     """
 
-    bars: Callable[[Sequence[BarClosed]], Awaitable[None]]
+    bars: Callable[[Sequence[BarClosed], Collection[BarClosed]], Awaitable[None]]
     minute: Callable[[int], Awaitable[None]]
     ticks: Callable[[TickBatch | None], Awaitable[bool]]
     price: Callable[[Instrument, float, float, float, float, float, float, int], None]
@@ -157,8 +158,9 @@ class Market:
             await self._ears.ticks(None)
         else:
             item.sort(key=lambda closed: closed.end_ns)
+            overtaken = _overtaken(item)
             for _, together in groupby(item, key=lambda closed: closed.end_ns):
-                await self._ears.bars(list(together))
+                await self._ears.bars(list(together), overtaken)
         await self._ears.settled()
 
     async def _feed(self, batch: TickBatch) -> None:
@@ -187,6 +189,12 @@ class Market:
             found = self.hub.table.find(instrument)
             bid, ask = by_row.get(-1 if found is None else found, (nan, nan))
             self._ears.price(instrument, last, last, last, volume, bid, ask, at_ns)
+
+
+def _overtaken(closed: Sequence[BarClosed]) -> Sequence[BarClosed]:
+    """Bars from history that came together with a newer one of their series.  `closed`: in the order of time."""
+    newest = {(each.instrument, each.timeframe): each for each in closed}
+    return [each for each in closed if not each.ticks and newest[each.instrument, each.timeframe] is not each]
 
 
 def _one_each(events: EventBatch) -> Iterator[EventBatch]:
