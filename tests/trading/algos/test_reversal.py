@@ -9,6 +9,7 @@ import pytest
 from tests.brokers.contract.simulated import SHARE
 from tests.trading import test_account_desk
 from tests.trading.algos.scene import bracket, run
+from tests.trading.test_account_desk import intent
 from trademantra.brokers.events import OrderUpdate
 from trademantra.brokers.paper.broker import PaperBroker
 from trademantra.brokers.paper.link import Mishap, RequestKind
@@ -16,6 +17,7 @@ from trademantra.core.order import OrderStatus, Side
 from trademantra.engine.records import Reason
 from trademantra.engine.rules import Level
 from trademantra.trading.algos.levels import Protection
+from trademantra.trading.intents import Purpose
 
 BOTH = Protection(stop_rule=Level.parse("2%"), target_rule=Level.parse("3%"))
 ALL = Decimal(10)
@@ -108,6 +110,45 @@ def test_recovered_fills_in_any_order_leave_the_new_position_protected_at_once(u
         ]
         assert [spec.algo_id for spec in made.algos.running()] == ["new"]
         assert not made.persons()
+
+    run(scenario, url)
+
+
+def test_an_exit_that_takes_its_time_does_not_end_the_bracket_behind_it(url):
+    async def scenario(made):
+        await reverse_unheard(made)
+        old, new = await told(made)
+        made.desk.hear_order(new)
+        await made.wait(50)
+        assert {spec.algo_id for spec in made.algos.running()} == {"old", "new"}
+        made.desk.hear_order(old)
+        await made.settle()
+        is_covered(made)
+        assert [spec.algo_id for spec in made.algos.running()] == ["new"]
+
+    run(scenario, url)
+
+
+def test_a_bracket_whose_position_other_orders_closed_ends_and_takes_nothing_of_the_next_one(url):
+    async def scenario(made):
+        await made.algos.start(bracket("old"))
+        await made.settle()
+        await made.prices("100.00")
+        await made.desk.submit(intent("by hand", Side.SELL, purpose=Purpose.EXIT))
+        await made.settle()
+        await made.prices("100.00")
+        assert not made.held_here()
+        made.algos.leave("old", Reason.SIGNAL)
+        await made.wait(20)
+        assert [spec.algo_id for spec in made.algos.running()] == ["old"]
+        await made.wait(30)
+        assert not made.algos.running()
+        assert "it ended" in made.persons()[-1][1]
+        await made.algos.start(bracket("next"))
+        await made.settle()
+        await made.prices("100.00")
+        await made.wait(60)
+        assert list(made.held_there().values()) == list(made.held_here().values()) == [10]
 
     run(scenario, url)
 

@@ -103,6 +103,8 @@ class Doer:
                 run.change_refused(action.order_id)
             return
         closes = action.purpose is Purpose.EXIT
+        if isinstance(error, RefusedIntentError) and error.rule == "nothing_to_exit":
+            run.found_nothing(self._timer.now_ns())
         times = run.not_taken(action.name, self._timer.now_ns(), opens_ns, closes=closes)
         if times < ENOUGH_REFUSALS:
             return

@@ -37,6 +37,7 @@ from trademantra.trading.orders import Booking
 
 _REMEMBERED_NS = 7 * NANOSECONDS_PER_DAY  # so long a name that was used is known
 _KEPT_NS = 60 * NANOSECONDS_PER_MINUTE  # after its end: a late fill gives an algorithm work again
+_GONE = "its strategy has held nothing for half a minute that it could close: other orders did; it ended"
 _LOOK_AGAIN_NS = NANOSECONDS_PER_SECOND  # after something was asked for, whatever became of it
 
 
@@ -316,7 +317,12 @@ class AlgoBook:
             errors = await self._doer.do(run, actions, self._prices, self._opens_ns(run))
         finally:
             run.busy = False
-        self._wake_at(run, run.again_ns(self._parts.timer.now_ns()))
+        now_ns = self._parts.timer.now_ns()
+        if errors and self._is_over(run, now_ns):
+            self._call(run.spec.algo_id, _GONE)
+            self._finish(run, _GONE)
+            return
+        self._wake_at(run, run.again_ns(now_ns))
         if errors and (run.has_new_refusals() or _wish(run.memory) != _wish(run.stored)):
             self._step_soon(run)
 
@@ -326,6 +332,21 @@ class AlgoBook:
             self._call("algorithms", f"a step could not be carried out: {task.exception()!r}")
         if self._open:
             self._pump()
+
+    def _is_over(self, run: Running, now_ns: int) -> bool:
+        """Whether its position is gone for good: no order of its strategy works that could bring it back.
+
+        Of several legs one may be gone while others are there.
+        """
+        [instrument, *more] = run.spec.instruments()
+        return (
+            run.is_without_position(now_ns)
+            and not more
+            and not any(
+                managed.strategy_id == run.spec.strategy_id and managed.order.instrument.key == instrument.key
+                for managed in self._trader.book.working()
+            )
+        )
 
     def _finish(self, run: Running, text: str) -> None:
         run.wake_ns = None

@@ -7,6 +7,7 @@ from trademantra.core.time import NANOSECONDS_PER_SECOND
 from trademantra.trading.algos.view import NOTHING, Action, AlgoSpec, Child, Memory, Place, Price, View
 from trademantra.trading.orders import OrderBook
 
+_GONE_AFTER_NS = 30 * NANOSECONDS_PER_SECOND
 _LONGEST_PAUSE_NS = 30 * NANOSECONDS_PER_SECOND
 ENOUGH_REFUSALS = 3
 
@@ -43,6 +44,8 @@ class Running:
     _asked: dict[str, _Asked] = field(default_factory=dict)
     _refused: dict[str, _Refused] = field(default_factory=dict)
     _refused_now: bool = False
+    _nothing_since_ns: int | None = None
+    """Since when every exit found nothing to close."""
 
     def intent_id(self, child: str) -> str:
         return f"{self.spec.algo_id}/{child}"
@@ -86,6 +89,16 @@ class Running:
 
     def placed(self, child: str) -> None:
         self._refused.pop(child, None)
+        self._nothing_since_ns = None
+
+    def found_nothing(self, now_ns: int) -> None:
+        """An exit was not taken: its strategy holds nothing that it would close."""
+        if self._nothing_since_ns is None:
+            self._nothing_since_ns = now_ns
+
+    def is_without_position(self, now_ns: int) -> bool:
+        """Whether that has been so for long enough that no fill under way explains it."""
+        return self._nothing_since_ns is not None and now_ns - self._nothing_since_ns >= _GONE_AFTER_NS
 
     def not_taken(self, child: str, now_ns: int, opens_ns: int | None, *, closes: bool) -> int:
         """How often it was not taken by now.  `opens_ns`: when the exchange does something else; `closes`: an exit."""
@@ -99,6 +112,7 @@ class Running:
 
     def held_moved(self) -> None:
         """What its strategy holds is another now: exits that were not taken may be taken at once."""
+        self._nothing_since_ns = None
         for child in [child for child, refused in self._refused.items() if refused.closes]:
             del self._refused[child]
 
