@@ -58,14 +58,20 @@ SIZES = st.integers(-50, 50).map(Decimal)
 def test_after_a_plan_is_done_the_position_is_the_target_and_never_went_beyond(goal, held, working):
     parts = [WorkingPart(str(number), quantity, waits) for number, (quantity, waits) in enumerate(working)]
     plan = plan_target(goal, held, parts)
-    kept = sum((part.quantity for part in parts if part.order_id not in plan.cancel), Decimal(0))
+    kept = sum(
+        (part.quantity for part in parts if part.order_id not in plan.cancel and not part.waits), Decimal(0)
+    )
     assert held + kept + plan.side.sign * (plan.close + plan.open) == goal
     assert plan.close >= 0
     assert plan.open >= 0
     assert plan.close <= abs(held)
     assert not plan.close or held * plan.side.sign < 0
     assert plan.side.sign * kept >= 0
-    assert {part.order_id for part in parts if part.waits} <= set(plan.cancel)
+    for part in parts:
+        if part.waits and part.order_id not in plan.cancel:  # it protects what is as wanted
+            assert goal == held
+            assert part.quantity * held < 0
+            assert abs(part.quantity) <= abs(held)
 
 
 def test_a_target_is_reached_from_flat_enlarged_reversed_and_left(url):
@@ -114,6 +120,20 @@ def test_a_stop_or_a_far_limit_that_rests_is_not_taken_for_the_way_to_a_target(u
         await made.prices("100.00")
         assert made.desk.book.held(KEY) == goal
         assert not made.working()
+
+    run(scenario, url)
+
+
+def test_a_target_that_is_told_again_leaves_the_stop_of_its_position(url):
+    async def scenario(made):
+        await moved(made, "t1", 10)
+        await made.prices("100.00")
+        stop = {"order_type": OrderType.SL_M, "trigger_price": Decimal(96)}
+        await made.desk.submit(intent("stop", Side.SELL, 10, purpose=Purpose.EXIT, **stop))
+        await made.settle()
+        result = await moved(made, "t2", 10)
+        assert (result.outcome, result.cancelled) == (Outcome.ACCEPTED, ())
+        assert made.working() == [("SELL", "SL-M", 10, Decimal(96))]
 
     run(scenario, url)
 

@@ -119,7 +119,8 @@ class CancelResult:
 
 
 def plan_target(target: Decimal, held: Decimal, working: Sequence[WorkingPart]) -> TargetPlan:
-    """From what is held and works to the target.  What is on its way to it stays, oldest first; everything else goes.
+    """From what is held and works to the target.  What is on its way to it stays, oldest first; everything else goes, but
+    for what protects a position that is as wanted already: a signal that is repeated takes no stop away.
 
     >>> plan_target(Decimal(-5), Decimal(10), [WorkingPart("a", Decimal(3)), WorkingPart("b", Decimal(-4))])
     TargetPlan(cancel=('a',), side=<Side.SELL: 'SELL'>, close=Decimal('6'), open=Decimal('5'))
@@ -133,7 +134,7 @@ def plan_target(target: Decimal, held: Decimal, working: Sequence[WorkingPart]) 
         if need and not part.waits and 0 < towards <= missing:
             missing -= towards
             closing = max(_NOTHING, closing - towards)
-        else:
+        elif need or not part.waits or part.quantity * held >= 0 or abs(part.quantity) > abs(held):
             cancel.append(part.order_id)
     return TargetPlan(tuple(cancel), side, closing, missing - closing)
 
