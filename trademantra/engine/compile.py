@@ -1,8 +1,12 @@
-"""Compiled kernels: fixed signatures, compiled at import, kept on disk.
+"""Compiled kernels: fixed signatures, compiled when they are first called, kept on disk.
 
-A kernel is a plain function over arrays.  It is compiled eagerly for one signature, which makes it a
+A kernel is a plain function over arrays.  It is compiled for the one signature that it declares, which makes it a
 first-class function: the loops that take it as an argument are compiled once, for every kernel there will
 ever be, and a later process finds all of it in the cache (measured: 0.39 s for a whole process).
+
+Declaring one loads nothing: numba (105 MB with its typing, 0.7 s) comes with the first call.  So a process that only
+reads what a strategy declares does without.  Nothing falls back by itself: a call runs compiled code, and who wants
+the plain Python function, with the same bits, says `uncompiled`.
 
 numba looks only at the file in which a kernel stands to tell whether its cached code is out of date, not at the
 files of the parts that are linked into it.  So the cache folder is named by a hash of all sources of engine, charges
@@ -13,17 +17,32 @@ NUMBA_CACHE_DIR if that is set, or in the user's cache folder when the first is 
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, update_wrapper
 from pathlib import Path
+from threading import RLock
+from types import CellType, CodeType, FunctionType
 from typing import Any, Protocol, TypeVar, cast
 
-import numba
-from numba import types
-from numba.core.errors import NumbaExperimentalFeatureWarning
-
 from trademantra.engine.bars import Float64Array, Int8Array, Int64Array
+from trademantra.engine.signature import (
+    CODES,
+    INDEX,
+    INTEGERS,
+    MATRIX,
+    NOTHING,
+    NUMBER,
+    VECTOR,
+    ArrayOf,
+    Scalar,
+    Signature,
+    TupleOf,
+    Word,
+)
 
 _KEPT_CACHES = 4
 
@@ -56,22 +75,9 @@ def _cache_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="trademantra-kernels-"))
 
 
-# Must happen before the first kernel is declared, and every kernel is declared through this module.
 CACHE_FOLDER = _cache_folder()
-numba.config.CACHE_DIR = str(CACHE_FOLDER)  # type: ignore[attr-defined]  # numba sets its options at run time
 
 F = TypeVar("F", bound=Callable[..., object])
-
-# First-class functions are what the engine is built on; numba calls them experimental at each use.
-warnings.filterwarnings("ignore", category=NumbaExperimentalFeatureWarning)
-
-VECTOR = types.float64[::1]
-MATRIX = types.float64[:, ::1]
-CUBE = types.float64[:, :, ::1]
-INTEGERS = types.int64[::1]
-CODES = types.int8[::1]
-INDEX = types.int64
-NUMBER = types.float64
 
 
 class IndicatorKernel(Protocol):
@@ -124,10 +130,97 @@ class SignalKernel(Protocol):
     ) -> None: ...
 
 
-INDICATOR = types.void(MATRIX, INTEGERS, NUMBER, VECTOR, VECTOR, MATRIX, INDEX, INDEX)
-SIGNALS = types.void(
-    MATRIX, INTEGERS, INTEGERS, MATRIX, INTEGERS, VECTOR, VECTOR, CODES, MATRIX, INDEX, INDEX
-)
+INDICATOR = NOTHING(MATRIX, INTEGERS, NUMBER, VECTOR, VECTOR, MATRIX, INDEX, INDEX)
+SIGNALS = NOTHING(MATRIX, INTEGERS, INTEGERS, MATRIX, INTEGERS, VECTOR, VECTOR, CODES, MATRIX, INDEX, INDEX)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a kernel is compiled.
+
+    `is_kept`: in the cache on disk.  `counts_references`: False for a kernel that allocates nothing and keeps no array.
+    """
+
+    is_kept: bool = True
+    is_parallel: bool = False
+    is_inlined: bool = False
+    counts_references: bool = True
+
+    def given(self) -> dict[str, Any]:
+        """As numba has them."""
+        told: dict[str, Any] = {"cache": self.is_kept, "parallel": self.is_parallel}
+        if self.is_inlined:
+            told["inline"] = "always"
+        if not self.counts_references:
+            told["_nrt"] = False
+        return told
+
+
+class Kernel:
+    """A function that runs compiled when it is called, and plain as `uncompiled` gives it.
+
+    Either way all the kernels that it calls run as it does.  `signature` None: a part, compiled for each use of types.
+    """
+
+    def __init__(
+        self, function: Callable[..., object], signature: Signature | None, options: Options
+    ) -> None:
+        update_wrapper(self, function)
+        self.function = cast(FunctionType, function)
+        self.signature = signature
+        self._options = options
+        self._takes_kernels = signature is not None and signature.takes_kernels
+        self._half_made: Callable[..., Any] | None = None  # these two under the lock
+        self._half_plain: FunctionType | None = None
+
+    def __call__(self, *arguments: Any) -> Any:  # noqa: ANN401  (each kernel is declared with its own types)
+        if self._takes_kernels:
+            return self.compiled(*map(_handed_over, arguments))
+        return self.compiled(*arguments)
+
+    @cached_property
+    def compiled(self) -> Callable[..., Any]:
+        """What numba makes of it; compiled now, or found in the cache on disk, if it has a signature."""
+        with _LOCK:
+            return self._half_made or self._compile()
+
+    @cached_property
+    def plain(self) -> Callable[..., Any]:
+        """The Python function; the kernels that it calls are plain too."""
+        with _LOCK:
+            if self._half_plain is None:
+                self._half_plain = _twin(self.function)
+                _link(self._half_plain, self.function, lambda each: each.plain, range)
+            return self._half_plain
+
+    def _compile(self) -> Callable[..., Any]:
+        import numba
+        from numba.core.errors import NumbaExperimentalFeatureWarning
+
+        numba.config.CACHE_DIR = str(CACHE_FOLDER)  # type: ignore[attr-defined]  # numba sets its options at run time
+        # First-class functions are what the engine is built on; numba calls them experimental at each use.
+        warnings.filterwarnings("ignore", category=NumbaExperimentalFeatureWarning)
+        twin = _twin(self.function)
+        made: Any = numba.njit(**self._options.given(), nogil=True, fastmath=False, error_model="numpy")(twin)
+        self._half_made = made  # one of those that it calls may call it
+        try:
+            _link(twin, self.function, lambda each: each.compiled, numba.prange)
+            if self.signature is not None:
+                made.compile(_numba_signature(self.signature))
+                made.disable_compile()
+        except BaseException:
+            self._half_made = None
+            raise
+        return cast(Callable[..., Any], made)
+
+
+_OF_MODULE = ("__builtins__", "__name__", "__file__", "__package__")
+_LOCK = RLock()  # numba compiles one kernel at a time anyway
+
+
+def parallel_range(count: int) -> range:
+    """`range`, whose turns a parallel kernel shares out among threads."""
+    return range(count)
 
 
 def is_compiled() -> bool:
@@ -135,40 +228,115 @@ def is_compiled() -> bool:
     return any(CACHE_FOLDER.rglob("walk.run_all-*.nbi"))
 
 
-def compiled(signature: Any, *, parallel: bool = False) -> Callable[[F], F]:  # noqa: ANN401  (numba's types are untyped)
-    """Compile for `signature` at import.
+def compile_loaded() -> None:
+    """Compile, or load from the cache, the kernels of all modules that are loaded: no later call of theirs waits."""
+    for name, module in sorted(sys.modules.items()):
+        for each in list(vars(module).values()) if name.startswith("trademantra.") else ():
+            if isinstance(each, Kernel) and each.signature is not None and each.__module__ == name:
+                _ = each.compiled
+
+
+def compiled(signature: Signature, *, parallel: bool = False) -> Callable[[F], F]:
+    """Declare a kernel, to be compiled for `signature`.
 
     Never with fast-math: sums keep their order, so results do not depend on the machine's vector width.
     Division by zero gives inf or NaN, as in numpy.
     """
-    return cast(
-        Callable[[F], F],
-        numba.njit(signature, cache=True, nogil=True, fastmath=False, error_model="numpy", parallel=parallel),
-    )
+
+    def declared(function: F) -> F:
+        return cast(F, Kernel(function, signature, Options(is_parallel=parallel)))
+
+    return declared
 
 
 def inlined(function: F) -> F:
     """A small part of a kernel, compiled into its callers."""
-    return cast(
-        F, numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", inline="always")(function)
-    )
+    return cast(F, Kernel(function, None, Options(is_inlined=True)))
 
 
 def indicator_kernel(function: F) -> F:
-    """An `IndicatorKernel`, compiled at import."""
+    """An `IndicatorKernel`."""
     return compiled(INDICATOR)(function)
 
 
 def signal_kernel(function: F) -> F:
-    """A `SignalKernel`, compiled at import."""
+    """A `SignalKernel`."""
     return compiled(SIGNALS)(function)
 
 
 def part(function: F) -> F:
     """A larger part of a kernel, compiled once for each use of types and linked into the kernels that call it."""
-    return cast(F, numba.njit(nogil=True, fastmath=False, error_model="numpy")(function))
+    return cast(F, Kernel(function, None, Options(is_kept=False)))
 
 
 def uncompiled(function: F) -> F:
-    """The plain Python function behind a part or kernel: the same bits, for callers of a few numbers at a time."""
-    return cast(F, function.py_func)  # type: ignore[attr-defined]  # what numba's dispatchers carry
+    """The plain Python function behind a part or kernel: the same bits, for callers of a few numbers at a time.
+
+    It loads no compiler, nor does any kernel that it calls.  Numbers must be Python's own: numpy's wrap and warn.
+    """
+    return cast(F, cast(Kernel, function).plain)
+
+
+def _handed_over(argument: object) -> object:
+    """Kernels among the arguments of a kernel, as compiled code takes them."""
+    if isinstance(argument, Kernel):
+        return argument.compiled
+    if isinstance(argument, tuple):
+        return tuple(map(_handed_over, argument))
+    return argument
+
+
+def _twin(function: FunctionType) -> FunctionType:
+    """The same code with names and cells of its own, which `_link` fills."""
+    cells = tuple(CellType(cell.cell_contents) for cell in function.__closure__ or ())
+    own = {name: function.__globals__[name] for name in _OF_MODULE if name in function.__globals__}
+    made = FunctionType(function.__code__, own, function.__name__, function.__defaults__, cells)
+    made.__qualname__, made.__module__, made.__doc__ = (
+        function.__qualname__,
+        function.__module__,
+        function.__doc__,
+    )
+    made.__kwdefaults__ = function.__kwdefaults__
+    return made
+
+
+def _link(
+    twin: FunctionType, function: FunctionType, of: Callable[[Kernel], object], turns: Callable[[int], object]
+) -> None:
+    """Give `twin` what `function` names: of each kernel what `of` makes of it, `turns` in place of `parallel_range`."""
+
+    def linked(value: object) -> object:
+        if value is parallel_range:
+            return turns
+        return of(value) if isinstance(value, Kernel) else value
+
+    for name in _names(function.__code__):
+        if name in function.__globals__:
+            twin.__globals__[name] = linked(function.__globals__[name])
+    for cell in twin.__closure__ or ():
+        cell.cell_contents = linked(cell.cell_contents)
+
+
+def _names(code: CodeType) -> set[str]:
+    """Names of globals that code may read, in the functions inside it too."""
+    inner = [_names(each) for each in code.co_consts if isinstance(each, CodeType)]
+    return set(code.co_names).union(*inner)
+
+
+def _numba_signature(signature: Signature) -> Any:  # noqa: ANN401  (numba's types are untyped)
+    return _numba_type(signature.result)(*map(_numba_type, signature.arguments))
+
+
+def _numba_type(word: Word) -> Any:  # noqa: ANN401
+    from numba import from_dtype, types
+
+    match word:
+        case Scalar():
+            return getattr(types, word.value)
+        case ArrayOf(item, dimensions, read_only):
+            held: Any = _numba_type(item) if isinstance(item, Scalar) else from_dtype(item)
+            return types.Array(held, dimensions, "C", readonly=read_only)
+        case TupleOf(item, count):
+            return types.UniTuple(_numba_type(item), count)  # type: ignore[no-untyped-call]
+        case Signature():
+            return types.FunctionType(_numba_signature(word))

@@ -7,10 +7,10 @@ No crossing is invented or lost by arithmetic.
 """
 
 import numpy as np
-from numba import types
 
 from trademantra.engine.bars import PRICE_FIELDS, Bars, Float64Array
-from trademantra.engine.compile import NUMBER, VECTOR, compiled, part
+from trademantra.engine.compile import compiled, part
+from trademantra.engine.signature import NUMBER, TRUTH, VECTOR
 
 NO_GRID = 1.0
 _SCALES = (1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0, 100_000_000.0)
@@ -75,7 +75,7 @@ def snapped(price: float, scale: float) -> float:
     return price
 
 
-@compiled(types.boolean(VECTOR, NUMBER))
+@compiled(TRUTH(VECTOR, NUMBER))
 def _on_grid(prices: Float64Array, scale: float) -> bool:
     # In blocks, so that the inner loop has no way out and the compiler takes several prices at a time; a series
     # that is not on this grid fails in its first block.

@@ -10,10 +10,10 @@ and volumes in units.  A bar is given by its open, high and low; a tick is a bar
 from math import inf, nan
 
 import numpy as np
-from numba import types
 
-from trademantra.engine.compile import INDEX, NUMBER, compiled, part
+from trademantra.engine.compile import compiled, part
 from trademantra.engine.records import SlippageKind
+from trademantra.engine.signature import INDEX, NUMBER
 
 # numba reads plain integers faster to compile than enum members
 BPS, TICKS, RANGE, SQUARE_ROOT = (
@@ -55,9 +55,7 @@ def stop_price(side: int, level: float, opening: float, high: float, low: float)
     return nan
 
 
-@compiled(
-    types.float64(NUMBER, INDEX, NUMBER)
-)  # for plain callers of `slipped`, who must not wait for a compiler
+@compiled(NUMBER(NUMBER, INDEX, NUMBER))  # for plain callers of `slipped`, who must not wait for a compiler
 def on_tick(tick: float, side: int, level: float) -> float:
     """The level of an order on the tick: one that buys is moved down, one that sells up, by less than one tick.
 

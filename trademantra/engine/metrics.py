@@ -15,12 +15,12 @@ from dataclasses import dataclass, fields
 from math import inf, nan, sqrt
 
 import numpy as np
-from numba import types
 from numpy.typing import NDArray
 
 from trademantra.engine.bars import Float64Array, Int64Array
-from trademantra.engine.compile import VECTOR, compiled
+from trademantra.engine.compile import compiled
 from trademantra.engine.records import RecordArray
+from trademantra.engine.signature import NUMBER, VECTOR, TupleOf
 
 VALUE_AT_RISK_LEVEL = 0.05
 
@@ -163,7 +163,7 @@ def metrics_of(
     )
 
 
-@compiled(types.UniTuple(types.float64, 2)(VECTOR, types.float64))  # type: ignore[no-untyped-call]
+@compiled(TupleOf(NUMBER, 2)(VECTOR, NUMBER))
 def _drawdown(curve: Float64Array, initial_equity: float) -> tuple[float, float]:
     peak, worst, since, longest = initial_equity, 0.0, -1, 0
     for i in range(len(curve)):

@@ -6,13 +6,12 @@ from math import nan
 from typing import Protocol
 
 import numpy as np
-from numba import types
 
 from trademantra.core.errors import InvalidValueError
 from trademantra.engine.account import execute, finish_trade, open_account
 from trademantra.engine.bars import Bars, Float64Array, Int8Array, Int64Array
 from trademantra.engine.charging import LEVY_COUNT, no_charges
-from trademantra.engine.compile import CUBE, INDEX, INTEGERS, VECTOR, compiled, part
+from trademantra.engine.compile import compiled, part
 from trademantra.engine.matching import slipped, whole_lots
 from trademantra.engine.parameters import Parameter, resolve
 from trademantra.engine.records import (
@@ -25,9 +24,9 @@ from trademantra.engine.records import (
     RecordArray,
     RulesRecord,
     SizeKind,
-    records,
 )
 from trademantra.engine.rules import TradingRules
+from trademantra.engine.signature import CODES, CUBE, INDEX, INTEGERS, NOTHING, VECTOR, records
 from trademantra.engine.sizing import affordable_buy
 from trademantra.engine.timeline import Timeline
 from trademantra.engine.weights import orders_of, worth_of
@@ -91,7 +90,7 @@ class WeightKernel(Protocol):
     ) -> None: ...
 
 
-WEIGHTS = types.void(CUBE, INDEX, VECTOR, VECTOR, VECTOR)
+WEIGHTS = NOTHING(CUBE, INDEX, VECTOR, VECTOR, VECTOR)
 
 
 def weight_kernel(function: WeightKernel) -> WeightKernel:
@@ -178,11 +177,11 @@ def settle(
 
 
 @compiled(
-    types.void(
-        types.FunctionType(WEIGHTS),
+    NOTHING(
+        WEIGHTS,
         CUBE,
         INTEGERS,
-        types.int8[::1],
+        CODES,
         VECTOR,
         INDEX,
         records(RULES),

@@ -5,27 +5,27 @@ from collections.abc import Mapping, Sequence
 from math import inf, nan, sqrt
 
 import numpy as np
-from numba import types
 
 from trademantra.engine.account import open_account
 from trademantra.engine.bars import Bars
 from trademantra.engine.charging import LEVY_COUNT
-from trademantra.engine.compile import INDEX, NUMBER, compiled
-from trademantra.engine.records import ACCOUNT, FILL, RULES, TRADE, Reason, RecordArray, SizeKind, records
+from trademantra.engine.compile import compiled
+from trademantra.engine.records import ACCOUNT, FILL, RULES, TRADE, Reason, RecordArray, SizeKind
 from trademantra.engine.rules import TradingRules
+from trademantra.engine.signature import INDEX, NOTHING, NUMBER, records
 from trademantra.engine.step import size_entry
 from trademantra.markets.charges.numeric import CHARGE_RULE
 
 PLENTY = 1e300  # cash of a portfolio member between its steps: ruin is the portfolio's, not the member's
 
 
-@compiled(types.void(records(ACCOUNT), records(RULES)))
+@compiled(NOTHING(records(ACCOUNT), records(RULES)))
 def open_all(accounts: RecordArray, rules: RecordArray) -> None:
     for j in range(len(accounts)):
         open_account(accounts[j], rules[0])
 
 
-@compiled(types.void(records(ACCOUNT), INDEX, records(RULES), records(CHARGE_RULE), NUMBER, INDEX))
+@compiled(NOTHING(records(ACCOUNT), INDEX, records(RULES), records(CHARGE_RULE), NUMBER, INDEX))
 def size_entry_at(
     accounts: RecordArray, j: int, rules: RecordArray, charges: RecordArray, price: float, day: int
 ) -> None:

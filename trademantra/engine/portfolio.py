@@ -6,10 +6,9 @@ from math import inf, nan
 from typing import Protocol
 
 import numpy as np
-from numba import types
 
 from trademantra.engine.bars import Bars, Float64Array, Int8Array, Int64Array
-from trademantra.engine.compile import CODES, INDEX, INTEGERS, MATRIX, VECTOR, compiled, part
+from trademantra.engine.compile import compiled, part
 from trademantra.engine.finer import NO_FINER, Finer
 from trademantra.engine.grid import level_scale_of, scale_of
 from trademantra.engine.history import History
@@ -27,9 +26,9 @@ from trademantra.engine.records import (
     RecordArray,
     RulesRecord,
     Signal,
-    records,
 )
 from trademantra.engine.rules import TradingRules
+from trademantra.engine.signature import CODES, INDEX, INTEGERS, MATRIX, TRUTH, VECTOR, records
 from trademantra.engine.step import BY_SQUARE_OFF, drop_entry, pass_bar, settle_at_close, step, want_out
 from trademantra.engine.timeline import Timeline
 from trademantra.engine.walk import next_event
@@ -45,7 +44,7 @@ BOOK = (
 )  # fmt: skip
 _INSIDE = (
     records(ACCOUNT), INDEX, records(RULES), records(CHARGE_RULE), VECTOR, records(FILL), records(TRADE), MATRIX,
-    INDEX, INDEX, INDEX, INDEX, types.boolean,
+    INDEX, INDEX, INDEX, INDEX, TRUTH,
 )  # fmt: skip
 
 
@@ -61,7 +60,7 @@ def catch_up(account: AccountRecord, rules: RulesRecord, bars: Float64Array, fir
             account.peak = min(account.peak, bars[2, i])
 
 
-@compiled(types.int64(*BOOK))
+@compiled(INDEX(*BOOK))
 def step_at(
     accounts: RecordArray,
     j: int,
@@ -92,7 +91,7 @@ def step_at(
     return int(accounts[j].fills)
 
 
-@compiled(types.int64(*_INSIDE))
+@compiled(INDEX(*_INSIDE))
 def step_inside(
     accounts: RecordArray,
     j: int,
@@ -135,7 +134,7 @@ def step_inside(
     return int(accounts[j].fills)
 
 
-@compiled(types.int64(*BOOK))
+@compiled(INDEX(*BOOK))
 def settle_at(
     accounts: RecordArray,
     j: int,
@@ -159,7 +158,7 @@ def settle_at(
     return int(accounts[j].fills)
 
 
-@compiled(types.int64(records(ACCOUNT), INDEX, records(RULES), MATRIX, CODES, INDEX, types.boolean))
+@compiled(INDEX(records(ACCOUNT), INDEX, records(RULES), MATRIX, CODES, INDEX, TRUTH))
 def due_from(
     accounts: RecordArray,
     j: int,

@@ -1,6 +1,6 @@
 """The records that the compiled core works on: the account, its rules, its fills and its trades.
 
-Each record is declared once as a class of annotated fields; `dtype_of` makes the numpy and numba type from it.
+Each record is declared once as a class of annotated fields; `dtype_of` makes the numpy type from it.
 All prices are in the instrument's currency, quantities in units, times in int64 nanoseconds, indices in bars.
 """
 
@@ -8,7 +8,6 @@ from enum import IntEnum, IntFlag
 from typing import Protocol, TypeAlias, get_type_hints
 
 import numpy as np
-from numba import from_dtype, types
 from numpy.typing import NDArray
 
 RecordArray: TypeAlias = NDArray[np.void]  # (n,) records of one of the types below
@@ -202,8 +201,3 @@ RULES = dtype_of(RulesRecord)
 ACCOUNT = dtype_of(AccountRecord)
 TRADE = dtype_of(TradeRecord)
 FILL = dtype_of(FillRecord)
-
-
-def records(dtype: np.dtype[np.void]) -> types.Array:
-    """numba type of a contiguous one-dimensional array of such records."""
-    return types.Array(from_dtype(dtype), 1, "C")

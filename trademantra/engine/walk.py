@@ -10,20 +10,16 @@ No array of bars x combinations exists.
 from math import inf, nan
 
 import numpy as np
-from numba import prange, types
 
 from trademantra.engine.account import NO_REASON, equity_at, open_account, sign_of
 from trademantra.engine.bars import Float64Array, Int8Array, Int64Array
 from trademantra.engine.compile import (
-    INDEX,
     INDICATOR,
-    INTEGERS,
-    MATRIX,
-    NUMBER,
     SIGNALS,
     IndicatorKernel,
     SignalKernel,
     compiled,
+    parallel_range,
     part,
 )
 from trademantra.engine.grid import snapped
@@ -36,6 +32,18 @@ from trademantra.engine.records import (
     RecordArray,
     RulesRecord,
     Signal,
+)
+from trademantra.engine.signature import (
+    CODES,
+    INDEX,
+    INTEGER_MATRIX,
+    INTEGERS,
+    MATRIX,
+    NOTHING,
+    NUMBER,
+    TRUTH,
+    VECTOR,
+    TupleOf,
     records,
 )
 from trademantra.engine.step import decide, pass_bar, settle_at_close, step, stop_level
@@ -273,12 +281,12 @@ def walk_tile(
         account.equity = equity_at(account, rules, closes[stop - 1])
 
 
-INDICATORS = types.UniTuple(types.FunctionType(INDICATOR), SLOTS)  # type: ignore[no-untyped-call]
+INDICATORS = TupleOf(INDICATOR, SLOTS)
 
 
 @compiled(
-    types.void(
-        types.FunctionType(SIGNALS),
+    NOTHING(
+        SIGNALS,
         INDICATORS,
         MATRIX,  # bars
         MATRIX,  # bands
@@ -288,7 +296,7 @@ INDICATORS = types.UniTuple(types.FunctionType(INDICATOR), SLOTS)  # type: ignor
         INTEGERS,  # session
         INTEGERS,  # minute
         INTEGERS,  # ends
-        types.int8[::1],  # allowed
+        CODES,  # allowed
         NUMBER,  # scale
         NUMBER,  # level_scale
         INTEGERS,  # column_slot
@@ -296,18 +304,18 @@ INDICATORS = types.UniTuple(types.FunctionType(INDICATOR), SLOTS)  # type: ignor
         MATRIX,  # column_parameters
         INTEGERS,  # column_state
         INDEX,  # rows in all
-        types.int64[:, ::1],  # uses
+        INTEGER_MATRIX,  # uses
         MATRIX,  # parameters
         INDEX,  # state size of the signal kernel
-        types.boolean,  # has_levels
-        types.boolean,  # score
+        TRUTH,  # has_levels
+        TRUTH,  # score
         records(RULES),
         records(CHARGE_RULE),
         records(ACCOUNT),
         MATRIX,  # levies
         records(FILL),
         records(TRADE),
-        types.float64[::1],  # curve
+        VECTOR,  # curve
         INDEX,  # workers
     ),
     parallel=True,
@@ -354,7 +362,7 @@ def run_all(
     `allowed` (n,) masks signals (no entries near the close) and carries the square-off mark, or is empty.
     """
     n, m, columns = bars.shape[1], len(accounts), len(column_slot)
-    for worker in prange(workers):
+    for worker in parallel_range(workers):
         first, last = worker * m // workers, (worker + 1) * m // workers
         codes = np.zeros(TILE, np.int8)
         levels = np.full((LEVELS, TILE if has_levels else 1), nan)

@@ -90,7 +90,21 @@ def _run(file: Path) -> ModuleType:
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise _failure(file, error) from error
+    _compile_kernels(file, module)
     return module
+
+
+def _compile_kernels(file: Path, module: ModuleType) -> None:
+    """Compile what the file declares: a kernel that cannot be is told of now, and not in the middle of a run."""
+    from trademantra.engine.compile import Kernel
+
+    for each in list(vars(module).values()):
+        if isinstance(each, Kernel) and each.signature is not None and each.__module__ == module.__name__:
+            try:
+                _ = each.compiled
+            except Exception as error:  # numba raises what it likes
+                del sys.modules[module.__name__]
+                raise _failure(file, error, each.function.__code__.co_firstlineno) from error
 
 
 def _compiled(file: Path) -> CodeType:
@@ -104,18 +118,18 @@ def _compiled(file: Path) -> CodeType:
         raise BadInputError(file, f"cannot be read: {error}") from error
 
 
-def _failure(file: Path, error: Exception | SystemExit) -> BadInputError:
-    """What went wrong while the file ran, at its own line."""
+def _failure(file: Path, error: Exception | SystemExit, declared: int | None = None) -> BadInputError:
+    """What went wrong while the file ran, at its own line; at `declared` where none of its lines was running."""
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(file)]
     if isinstance(error, TradeMantraError):
-        return BadInputError(file, error.message, line=lines[-1] if lines else None, hint=error.hint)
+        return BadInputError(file, error.message, line=lines[-1] if lines else declared, hint=error.hint)
     told = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = "; ".join(told[1:3] if len(told) > 2 and told[0].startswith("Failed in nopython") else told[:1])
-    return BadInputError(file, f"{type(error).__name__}: {text}", line=lines[-1] if lines else None)
+    return BadInputError(file, f"{type(error).__name__}: {text}", line=lines[-1] if lines else declared)
 
 
 def _declared(file: Path, module: ModuleType) -> "Strategy":
-    from trademantra.engine.compile import SIGNALS
+    from trademantra.engine.compile import SIGNALS, Kernel
     from trademantra.engine.dry_run import try_signals, try_weights
     from trademantra.engine.events import EventStrategy
     from trademantra.engine.panel import WEIGHTS, AllocationStrategy
@@ -139,8 +153,8 @@ def _declared(file: Path, module: ModuleType) -> "Strategy":
             )
         found = own[0]
     if isinstance(found, SignalStrategy | AllocationStrategy):
-        signature = (SIGNALS if isinstance(found, SignalStrategy) else WEIGHTS).args
-        if signature not in getattr(found.kernel, "signatures", ()):
+        signature = SIGNALS if isinstance(found, SignalStrategy) else WEIGHTS
+        if not isinstance(found.kernel, Kernel) or found.kernel.signature != signature:
             wanted = "signal_kernel" if isinstance(found, SignalStrategy) else "weight_kernel"
             raise BadInputError(
                 file, f"strategy {found.name}: its kernel is not compiled", hint=f"put @{wanted} above it"

@@ -5,10 +5,9 @@ Invariant: after `scan` returned i, the events before i are in the columns and t
 
 from types import MappingProxyType
 
-from numba import types
-
 from trademantra.engine.bars import Float64Array, Int64Array
-from trademantra.engine.compile import INDEX, INTEGERS, MATRIX, VECTOR, compiled
+from trademantra.engine.compile import compiled
+from trademantra.engine.signature import INDEX, INTEGERS, MATRIX, VECTOR
 
 # Columns of the matrix of market states; 0 in a price column: none yet.  A new row is all zeros.
 OPEN, HIGH, LOW, LAST, VOLUME, VALUE, LAST_QUANTITY, TRADES = range(8)
@@ -21,7 +20,7 @@ DAY_COLUMNS = MappingProxyType(
 
 
 @compiled(
-    types.int64(
+    INDEX(
         INTEGERS,
         INTEGERS,
         VECTOR,

@@ -4,12 +4,12 @@ A bar at which either is undefined (NaN), and the first defined bar alone, is no
 """
 
 import numpy as np
-from numba import types
 from numpy.typing import NDArray
 
 from trademantra.core.errors import InvalidValueError
 from trademantra.engine.bars import Float64Array
-from trademantra.engine.compile import VECTOR, compiled, inlined
+from trademantra.engine.compile import compiled, inlined
+from trademantra.engine.signature import FLAGS, NOTHING, VECTOR
 
 
 @inlined
@@ -24,7 +24,7 @@ def crossed_below(a_before: float, b_before: float, a: float, b: float) -> bool:
     return a < b and a_before >= b_before
 
 
-@compiled(types.void(VECTOR, VECTOR, types.boolean[::1]))
+@compiled(NOTHING(VECTOR, VECTOR, FLAGS))
 def _mark_crossings(a: Float64Array, b: Float64Array, out: NDArray[np.bool_]) -> None:
     for i in range(1, len(a)):
         out[i] = crossed_above(a[i - 1], b[i - 1], a[i], b[i])

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from math import nan
 
 import numpy as np
-from numba import types
 
 from trademantra.core.bar import Bar
 from trademantra.core.errors import InvalidValueError
@@ -12,7 +11,7 @@ from trademantra.engine.account import open_account
 from trademantra.engine.bars import Bars, Float64Array, Int64Array
 from trademantra.engine.blame import blamed
 from trademantra.engine.charging import LEVY_COUNT
-from trademantra.engine.compile import CUBE, INDEX, INTEGERS, NUMBER, VECTOR, compiled
+from trademantra.engine.compile import compiled
 from trademantra.engine.live.books import Hours
 from trademantra.engine.live.series import place_of
 from trademantra.engine.live.wants import (
@@ -37,8 +36,9 @@ from trademantra.engine.panel import (
     check_panel,
     settle,
 )
-from trademantra.engine.records import ACCOUNT, FILL, RULES, TRADE, EntryKind, Reason, RecordArray, records
+from trademantra.engine.records import ACCOUNT, FILL, RULES, TRADE, EntryKind, Reason, RecordArray
 from trademantra.engine.rules import Level, TradingRules
+from trademantra.engine.signature import CUBE, INDEX, INTEGERS, NOTHING, NUMBER, VECTOR, records
 from trademantra.engine.ticks import Tick
 from trademantra.engine.timeline import Timeline
 from trademantra.engine.weights import orders_of, worth_of
@@ -48,7 +48,7 @@ _AT_FIRST = 512  # bars
 _UNGUARDED = Protection(nan, nan, Level(), Level(), Level(), nan)
 
 
-@compiled(types.void(records(ACCOUNT), records(RULES)))
+@compiled(NOTHING(records(ACCOUNT), records(RULES)))
 def _open_empty(accounts: RecordArray, rules: RecordArray) -> None:
     for j in range(len(accounts)):
         open_account(accounts[j], rules[0])
@@ -57,7 +57,7 @@ def _open_empty(accounts: RecordArray, rules: RecordArray) -> None:
 
 @compiled(
     NUMBER(
-        types.FunctionType(WEIGHTS), records(RULES), records(CHARGE_RULE), records(ACCOUNT), CUBE, INDEX, INDEX,
+        WEIGHTS, records(RULES), records(CHARGE_RULE), records(ACCOUNT), CUBE, INDEX, INDEX,
         VECTOR, VECTOR, VECTOR, VECTOR, VECTOR, INTEGERS,
     )
 )  # fmt: skip
@@ -89,7 +89,7 @@ def _rebalance_at(
 
 
 @compiled(
-    types.void(
+    NOTHING(
         records(ACCOUNT), INDEX, records(RULES), records(CHARGE_RULE), VECTOR, records(FILL), records(TRADE), INTEGERS,
         INDEX, INDEX, INDEX, NUMBER, NUMBER, INDEX,
     )

@@ -1,11 +1,10 @@
 """The engine's parts that a live run calls one at a time, compiled: decisions, closes, and fills of an exchange."""
 
-from numba import types
-
 from trademantra.engine.account import NO_REASON, execute
 from trademantra.engine.bars import Float64Array
-from trademantra.engine.compile import INDEX, NUMBER, VECTOR, compiled
-from trademantra.engine.records import ACCOUNT, FILL, RULES, TRADE, RecordArray, records
+from trademantra.engine.compile import compiled
+from trademantra.engine.records import ACCOUNT, FILL, RULES, TRADE, RecordArray
+from trademantra.engine.signature import INDEX, NOTHING, NUMBER, VECTOR, records
 from trademantra.engine.step import BY_SIGNAL, ENTRY, age_entry, book_entry, book_exit, decide, note_close
 from trademantra.markets.charges.numeric import CHARGE_RULE
 
@@ -13,7 +12,7 @@ _ACCOUNTS = (records(ACCOUNT), INDEX, records(RULES))
 _BOOKS = (*_ACCOUNTS, records(CHARGE_RULE), VECTOR, records(FILL), records(TRADE))
 
 
-@compiled(types.void(*_ACCOUNTS, INDEX, NUMBER))
+@compiled(NOTHING(*_ACCOUNTS, INDEX, NUMBER))
 def close_at(accounts: RecordArray, j: int, rules: RecordArray, index: int, close: float) -> None:
     """What the close of bar `index` means for the orders of account j, before the strategy is asked."""
     account = accounts[j]
@@ -24,7 +23,7 @@ def close_at(accounts: RecordArray, j: int, rules: RecordArray, index: int, clos
         note_close(account, rules[0], index, close)
 
 
-@compiled(types.void(*_ACCOUNTS, records(CHARGE_RULE), INDEX, *[NUMBER] * 7, INDEX))
+@compiled(NOTHING(*_ACCOUNTS, records(CHARGE_RULE), INDEX, *[NUMBER] * 7, INDEX))
 def decide_at(
     accounts: RecordArray,
     j: int,
@@ -44,7 +43,7 @@ def decide_at(
     decide(accounts[j], rules[0], charges, code, limit, trigger, stop, target, atr, deviation, close, day)
 
 
-@compiled(types.void(*_BOOKS, INDEX, INDEX, INDEX, NUMBER, NUMBER))
+@compiled(NOTHING(*_BOOKS, INDEX, INDEX, INDEX, NUMBER, NUMBER))
 def enter_at(
     accounts: RecordArray,
     j: int,
@@ -63,7 +62,7 @@ def enter_at(
     book_entry(accounts[j], rules[0], charges, levies, fills, index, day, side, price, quantity)
 
 
-@compiled(types.void(*_BOOKS, INDEX, INDEX, INDEX, NUMBER, NUMBER, INDEX))
+@compiled(NOTHING(*_BOOKS, INDEX, INDEX, INDEX, NUMBER, NUMBER, INDEX))
 def leave_at(
     accounts: RecordArray,
     j: int,
@@ -85,7 +84,7 @@ def leave_at(
     )
 
 
-@compiled(types.void(*_BOOKS, INDEX, INDEX, INDEX, NUMBER, NUMBER))
+@compiled(NOTHING(*_BOOKS, INDEX, INDEX, INDEX, NUMBER, NUMBER))
 def surplus_at(
     accounts: RecordArray,
     j: int,

@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from math import nan
 
 import numpy as np
-from numba import types
 from numpy.random import Generator
 
 from trademantra.core.errors import InvalidValueError
 from trademantra.engine.backtest import BacktestInput
 from trademantra.engine.bars import Float64Array, Int64Array
 from trademantra.engine.combinations import run_combinations
-from trademantra.engine.compile import MATRIX, compiled
+from trademantra.engine.compile import compiled
 from trademantra.engine.metrics import session_rate
 from trademantra.engine.records import RecordArray
 from trademantra.engine.rules import TradingRules
+from trademantra.engine.signature import MATRIX, NOTHING, NUMBER, ArrayOf
 from trademantra.engine.strategy import SignalStrategy
 from trademantra.engine.sweep import scores_of
 from trademantra.engine.validation.windows import market_of
@@ -264,7 +264,7 @@ def _session_scores(
     }, low
 
 
-@compiled(types.void(types.Array(types.float64, 2, "C", readonly=True), MATRIX))
+@compiled(NOTHING(ArrayOf(NUMBER, 2, read_only=True), MATRIX))
 def _score_paths(drawn: Float64Array, out: Float64Array) -> None:
     """Score rows of returns into `out` (paths, 5): end, worst drawdown, lowest equity, longest stay under a peak, longest
     run without a gain.  Equity begins at 1 and stays at 0 once it is there.

@@ -9,11 +9,10 @@ Invariant: the volume of a closed bar is the largest effective total stamped ins
 it, so ticks may come in any order while their bar is open.
 """
 
-from numba import types
-
 from trademantra.core.time import NANOSECONDS_PER_HOUR
 from trademantra.engine.bars import Float64Array, Int64Array
-from trademantra.engine.compile import INDEX, INTEGERS, MATRIX, compiled
+from trademantra.engine.compile import compiled
+from trademantra.engine.signature import INDEX, INTEGER_MATRIX, INTEGERS, MATRIX, NUMBER, ArrayOf, TupleOf
 
 NEVER = 2**63 - 1
 SLOTS = 8
@@ -52,13 +51,13 @@ WATERMARK, DEADLINE = range(2)
 TAKEN, LATE, OUTSIDE, IN_PREOPEN, AHEAD, IMPOSSIBLE, REPEATED, FALLS, UNWATCHED = range(9)
 COUNTS = 9
 
-WHOLES = types.int64[:, ::1]
+WHOLES = INTEGER_MATRIX
 # polars gives read-only columns
-GIVEN_WHOLES = types.Array(types.int64, 1, "C", readonly=True)
-GIVEN_NUMBERS = types.Array(types.float64, 1, "C", readonly=True)
+GIVEN_WHOLES = ArrayOf(INDEX, read_only=True)
+GIVEN_NUMBERS = ArrayOf(NUMBER, read_only=True)
 
 
-@compiled(types.UniTuple(types.int64, 2)(WHOLES, INDEX, INDEX, INDEX, INDEX))  # type: ignore[no-untyped-call]  # numba
+@compiled(TupleOf(INDEX, 2)(WHOLES, INDEX, INDEX, INDEX, INDEX))
 def period_from(windows: Int64Array, first: int, count: int, length: int, ns: int) -> tuple[int, int]:
     """Start and end of the bar of `ns`, or of the first one after it; (NEVER, NEVER) when no window is left.
 
@@ -75,7 +74,7 @@ def period_from(windows: Int64Array, first: int, count: int, length: int, ns: in
     return NEVER, NEVER
 
 
-@compiled(types.int64(GIVEN_WHOLES, GIVEN_WHOLES, GIVEN_WHOLES, GIVEN_WHOLES, GIVEN_NUMBERS, GIVEN_NUMBERS,
+@compiled(INDEX(GIVEN_WHOLES, GIVEN_WHOLES, GIVEN_WHOLES, GIVEN_WHOLES, GIVEN_NUMBERS, GIVEN_NUMBERS,
                       GIVEN_NUMBERS, INDEX, WHOLES, WHOLES, MATRIX, WHOLES, MATRIX, WHOLES, MATRIX, INTEGERS, INTEGERS,
                       INDEX, INDEX))  # fmt: skip
 def take(
@@ -257,7 +256,7 @@ def take(
     return len(rows)
 
 
-@compiled(types.int64(INDEX, INDEX, WHOLES, WHOLES, WHOLES, MATRIX, WHOLES, MATRIX, INTEGERS, WHOLES, MATRIX))
+@compiled(INDEX(INDEX, INDEX, WHOLES, WHOLES, WHOLES, MATRIX, WHOLES, MATRIX, INTEGERS, WHOLES, MATRIX))
 def close(
     lateness_ns: int,
     series_count: int,

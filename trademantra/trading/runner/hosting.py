@@ -8,6 +8,7 @@ from pathlib import Path
 from trademantra.core.bar import Bar
 from trademantra.core.errors import BadInputError, TradeMantraError
 from trademantra.engine.backtest import Strategy
+from trademantra.engine.compile import compile_loaded
 from trademantra.engine.live.run import LiveRun
 from trademantra.engine.live.wants import Want
 from trademantra.strategies.registry import load_strategy, load_strategy_file
@@ -115,6 +116,7 @@ class Host:
     def _load(self, number: int, given: Loaded) -> dict[str, object]:
         self._unload(number)
         strategy = _strategy(given.strategy)
+        compile_loaded()  # now, while there is time: a decision has seconds
         live = LiveRun(
             strategy,
             given.symbols,
