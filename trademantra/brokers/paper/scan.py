@@ -59,32 +59,32 @@ def scan(
     event `forced` is taken in any case.
     """
     for i in range(start, stop):
-        state = market[rows[i]]
+        row = rows[i]
         high, low, close, volume = highs[i], lows[i], closes[i], volumes[i]
         if i != forced:
             if at_ns[i] >= until_ns:
                 return i
-            if state[ARMED] != 0.0 and (low <= state[BELOW] or high >= state[ABOVE]):
+            if market[row, ARMED] != 0.0 and (low <= market[row, BELOW] or high >= market[row, ABOVE]):
                 return i
-        if state[OPEN] == 0.0:
-            state[OPEN] = opens[i]
-            state[HIGH] = high
-            state[LOW] = low
+        if market[row, OPEN] == 0.0:
+            market[row, OPEN] = opens[i]
+            market[row, HIGH] = high
+            market[row, LOW] = low
         else:
-            state[HIGH] = max(state[HIGH], high)
-            state[LOW] = min(state[LOW], low)
-        state[LAST] = close
+            market[row, HIGH] = max(market[row, HIGH], high)
+            market[row, LOW] = min(market[row, LOW], low)
+        market[row, LAST] = close
         if volume > 0.0:
-            state[VOLUME] += volume
-            state[VALUE] += volume * (high + low + close) / 3.0
-            state[LAST_QUANTITY] = volume
-            state[TRADES] += 1.0
+            market[row, VOLUME] += volume
+            market[row, VALUE] += volume * (high + low + close) / 3.0
+            market[row, LAST_QUANTITY] = volume
+            market[row, TRADES] += 1.0
         interest = interests[i]
         if interest == interest:
-            if state[INTEREST_HIGH] == 0.0 or interest > state[INTEREST_HIGH]:
-                state[INTEREST_HIGH] = interest
-            if state[INTEREST_LOW] == 0.0 or interest < state[INTEREST_LOW]:
-                state[INTEREST_LOW] = interest
-            state[INTEREST] = interest
-        last_ns[rows[i]] = max(last_ns[rows[i]], at_ns[i])
+            if market[row, INTEREST_HIGH] == 0.0 or interest > market[row, INTEREST_HIGH]:
+                market[row, INTEREST_HIGH] = interest
+            if market[row, INTEREST_LOW] == 0.0 or interest < market[row, INTEREST_LOW]:
+                market[row, INTEREST_LOW] = interest
+            market[row, INTEREST] = interest
+        last_ns[row] = max(last_ns[row], at_ns[i])
     return stop

@@ -88,6 +88,7 @@ class ExchangeSettings:
     whether MARKET and SL-M without market protection are taken (specs/brokers.md 1.5: not since 2026-04-01).
     `most_changes`: modifications of one order (specs/brokers.md 0.6).
     `journal_prices`: whether prices go into the journal; without them a restart knows none until the feed brings them.
+    `is_compiled`: prices are taken by compiled code, for replays; the fills are the same without, and no compiler is loaded.
     """
 
     liquidity: Liquidity = Liquidity()
@@ -100,6 +101,7 @@ class ExchangeSettings:
     most_changes: int = 25
     journal_prices: bool = True
     seed: int = 0
+    is_compiled: bool = True
 
 
 def liquidity_of(rules: TradingRules) -> Liquidity:

@@ -91,6 +91,7 @@ class PaperAccountSettings:
             meets=self.meets,
             square_off=self.square_off or None,
             seed=self.seed,
+            is_compiled=False,  # a desk's prices are few at a time, and numba takes 105 MB
         )
 
     def margin_settings(self) -> MarginSettings:

@@ -10,6 +10,7 @@ from trademantra.core.errors import InvalidValueError, UnknownInstrumentError
 from trademantra.core.instrument import Instrument
 from trademantra.core.time import NANOSECONDS_PER_DAY
 from trademantra.engine.bars import Float64Array, Int64Array
+from trademantra.engine.compile import on_views
 from trademantra.trading.feeds import bar_kernel as kernel
 from trademantra.trading.feeds.bar_rules import BarClosed, BarSettings, EmptyBars, TickCounts
 from trademantra.trading.feeds.hours import Period, TradingHours
@@ -36,6 +37,10 @@ class BarBuilder:
     def __init__(self, table: InstrumentTable, settings: BarSettings | None = None) -> None:
         self.table = table
         self.settings = settings or BarSettings()
+        is_compiled = self.settings.is_compiled
+        self._kernel_take = kernel.take if is_compiled else on_views(kernel.take)
+        self._kernel_close = kernel.close if is_compiled else on_views(kernel.close)
+        self._period_from = kernel.period_from if is_compiled else on_views(kernel.period_from)
         self._hours: list[TradingHours | None] = []
         self._calendars: dict[TradingHours, tuple[int, int]] = {}
         self._windows = np.zeros((0, kernel.WINDOW_COLUMNS), np.int64)
@@ -158,7 +163,7 @@ class BarBuilder:
         closed: list[BarClosed] = []
         place = 0
         while True:
-            place = kernel.take(
+            place = self._kernel_take(
                 batch.row, batch.at_ns, batch.trade_ns, batch.received_ns, batch.price, batch.total, batch.quantity,
                 place, self._windows, self._row_whole, self._row_number, self._series_whole, self._series_number,
                 self._slot_whole, self._slot_number, self._clock, self._counts,
@@ -224,7 +229,7 @@ class BarBuilder:
     def _close(self) -> list[BarClosed]:
         wholes, numbers = [], []
         while self._clock[kernel.DEADLINE] <= self._clock[kernel.WATERMARK]:
-            count = kernel.close(
+            count = self._kernel_close(
                 self.settings.lateness_ns, len(self._timeframes), self._windows, self._row_whole, self._series_whole,
                 self._series_number, self._slot_whole, self._slot_number, self._clock, self._out_whole, self._out_number,
             )  # fmt: skip
@@ -293,7 +298,7 @@ class BarBuilder:
         if series[kernel.FLAT]:
             row = self._row_whole[series[kernel.OF_ROW]]
             now = int(self._clock[kernel.WATERMARK]) - self.settings.lateness_ns
-            start, end = kernel.period_from(
+            start, end = self._period_from(
                 self._windows, int(row[kernel.FIRST_WINDOW]), int(row[kernel.WINDOW_COUNT]), int(series[kernel.LENGTH]), now
             )  # fmt: skip
             series[kernel.NEXT_START], series[kernel.NEXT_END] = start, end

@@ -11,7 +11,7 @@ it, so ticks may come in any order while their bar is open.
 
 from trademantra.core.time import NANOSECONDS_PER_HOUR
 from trademantra.engine.bars import Float64Array, Int64Array
-from trademantra.engine.compile import compiled
+from trademantra.engine.compile import compiled, part
 from trademantra.engine.signature import INDEX, INTEGER_MATRIX, INTEGERS, MATRIX, NUMBER, ArrayOf, TupleOf
 
 NEVER = 2**63 - 1
@@ -72,6 +72,15 @@ def period_from(windows: Int64Array, first: int, count: int, length: int, ns: in
         start = windows[i, START] + (at - windows[i, START]) // length * length
         return start, min(start + length, windows[i, STOP])
     return NEVER, NEVER
+
+
+@part
+def move_slot(slot_whole: Int64Array, slot_number: Float64Array, source: int, target: int) -> None:
+    """Column by column: `compile.on_views` has no rows."""
+    for column in range(SLOT_WHOLE):
+        slot_whole[target, column] = slot_whole[source, column]
+    for column in range(SLOT_NUMBER):
+        slot_number[target, column] = slot_number[source, column]
 
 
 @compiled(INDEX(GIVEN_WHOLES, GIVEN_WHOLES, GIVEN_WHOLES, GIVEN_WHOLES, GIVEN_NUMBERS, GIVEN_NUMBERS,
@@ -226,8 +235,7 @@ def take(
                     continue
                 slot += 1
                 for k in range(place + open_slots, slot, -1):
-                    slot_whole[k, :] = slot_whole[k - 1, :]
-                    slot_number[k, :] = slot_number[k - 1, :]
+                    move_slot(slot_whole, slot_number, k - 1, k)
                 series_whole[s, OPEN_SLOTS] = open_slots + 1
                 slot_whole[slot, BAR_START], slot_whole[slot, BAR_END] = start, end
                 slot_whole[slot, OPEN_NS], slot_whole[slot, CLOSE_NS] = ns, ns
@@ -302,7 +310,8 @@ def close(
             if open_slots > 0 and slot_whole[place, BAR_START] == start:
                 out_whole[written, OUT_TICKS] = slot_whole[place, TICKS]
                 out_whole[written, OUT_FLAWED] = slot_whole[place, FLAWED]
-                out_number[written, :VOLUME] = slot_number[place, :VOLUME]
+                for column in range(VOLUME):
+                    out_number[written, column] = slot_number[place, column]
                 volume = slot_number[place, QUANTITY]
                 total = slot_number[place, TOTAL]
                 if total >= 0.0:
@@ -311,8 +320,7 @@ def close(
                 out_number[written, VOLUME] = volume
                 series_number[s, LAST_CLOSE] = slot_number[place, CLOSE]
                 for k in range(place, place + open_slots - 1):
-                    slot_whole[k, :] = slot_whole[k + 1, :]
-                    slot_number[k, :] = slot_number[k + 1, :]
+                    move_slot(slot_whole, slot_number, k + 1, k)
                 series_whole[s, OPEN_SLOTS] = open_slots - 1
                 if series_number[s, PENDING] >= 0.0 and (
                     open_slots == 1 or slot_whole[place, BAR_START] > series_whole[s, PENDING_NS]
@@ -324,7 +332,8 @@ def close(
                 out_whole[written - 1, OUT_START], out_whole[written - 1, OUT_END] = start, end
             elif last_close > 0.0:
                 out_whole[written, OUT_TICKS], out_whole[written, OUT_FLAWED] = 0, 0
-                out_number[written, :VOLUME] = last_close
+                for column in range(VOLUME):
+                    out_number[written, column] = last_close
                 out_number[written, VOLUME] = 0.0
                 written += 1
                 out_whole[written - 1, OUT_SERIES] = s

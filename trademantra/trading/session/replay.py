@@ -201,7 +201,7 @@ class ReplaySession:
             [TickSource("replay", ReplayAdapter(self._no_history))],
             timer.clock,
             lambda instrument: hours,
-            HubSettings(bars=BarSettings(lateness_ns=0)),
+            HubSettings(bars=BarSettings(lateness_ns=0, is_compiled=True)),
         )
         self._hub.on_bar(self._closed.append)
         self._rows = rows_in(self._hub.table, listings)
