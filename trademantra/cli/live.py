@@ -152,9 +152,9 @@ def run_desk(
 
     `served`: accounts that are opened also without a strategy.
     """
-    from trademantra.cli.backtest import announce_compilation
+    from trademantra.cli.compile_ahead import compile_ahead
 
-    announce_compilation()
+    compile_ahead()
 
     async def work() -> None:
         async with opened(home, database) as found:
