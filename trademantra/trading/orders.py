@@ -23,11 +23,12 @@ from trademantra.brokers.orders import (
     PlaceResult,
     Refused,
 )
-from trademantra.core.errors import IllegalTransitionError, InvalidValueError
+from trademantra.core.errors import InvalidValueError
 from trademantra.core.instrument import Instrument
-from trademantra.core.order import LEGAL_TRANSITIONS, Order, OrderStatus, OrderType, Product, Side
+from trademantra.core.order import LEGAL_TRANSITIONS, Order, OrderStatus, Product, Side
 from trademantra.trading.fills import Execution, OrderFills
 from trademantra.trading.intents import OrderIntent, Purpose
+from trademantra.trading.order_steps import after_fill, with_terms
 from trademantra.trading.positions import HeldPosition, on_grid
 
 _NOTHING = Decimal(0)
@@ -217,7 +218,7 @@ class OrderBook:
         managed = self._orders[order_id]
         if managed.order.status.is_final:
             return Changes()
-        managed.order = _with_terms(
+        managed.order = with_terms(
             managed.order, change.order_type, change.quantity, change.price, change.trigger_price
         )
         self._rest(managed, now_ns)
@@ -319,7 +320,7 @@ class OrderBook:
         quantity = None if order.status.is_final else told.quantity  # what ended has no more to fill
         kind = order.order_type if order.status.is_final else told.order_type
         with suppress(InvalidValueError):  # terms that contradict each other are no terms
-            managed.order = _with_terms(order, kind, quantity, told.price, told.trigger_price)
+            managed.order = with_terms(order, kind, quantity, told.price, told.trigger_price)
 
     def _follow(self, managed: ManagedOrder, told: BrokerOrder, now_ns: int) -> None:
         """Go to the state that the broker tells, where that is a step forward."""
@@ -356,7 +357,7 @@ class OrderBook:
             filled_value=execution.value_after,
         )
         if not late:
-            order = _after_fill(order)
+            order = after_fill(order)
         managed.order, managed.updated_ns = order, now_ns
         charges = self._charge_of(order, execution) if execution.quantity else _NOTHING
         multiplier = order.instrument.multiplier
@@ -374,40 +375,6 @@ class OrderBook:
                 late,
             )
         )
-
-
-def _with_terms(
-    order: Order,
-    kind: OrderType | None,
-    quantity: Decimal | None,
-    price: Decimal | None,
-    trigger: Decimal | None,
-) -> Order:
-    """The order with new terms; None leaves a term.  Never smaller than what is filled."""
-    kind = kind or order.order_type
-    return replace(
-        order,
-        order_type=kind,
-        quantity=max(quantity or order.quantity, order.filled_quantity),
-        price=(price or order.price) if kind.has_limit else None,
-        trigger_price=(trigger or order.trigger_price) if kind.has_trigger else None,
-    )
-
-
-def _after_fill(order: Order) -> Order:
-    """The state that follows from what is filled; a change or a cancel under way stays so until all is filled.
-
-    Of an order whose change is under way nobody knows what all is: its answer, or the broker's book, says.
-    """
-    if order.status is _S.MODIFYING:
-        return order
-    if order.filled_quantity == order.quantity:
-        if order.status in (_S.JOURNALED, _S.CREATED):
-            raise IllegalTransitionError(f"order {order.order_id} filled before it was sent")
-        return order.with_status(_S.FILLED)
-    if order.status is _S.CANCELLING:
-        return order
-    return order.with_status(_S.PARTLY_FILLED)
 
 
 def side_to_flatten(quantity: Decimal) -> Side:
