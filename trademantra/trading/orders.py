@@ -27,49 +27,27 @@ from trademantra.core.errors import InvalidValueError
 from trademantra.core.instrument import Instrument
 from trademantra.core.order import LEGAL_TRANSITIONS, Order, OrderStatus, Product, Side
 from trademantra.trading.fills import Execution, OrderFills
-from trademantra.trading.intents import OrderIntent, Purpose
+from trademantra.trading.intents import OrderIntent
+from trademantra.trading.managed_order import ManagedOrder, PositionKey
 from trademantra.trading.order_steps import after_fill, with_terms
 from trademantra.trading.positions import HeldPosition, on_grid
+
+__all__ = [
+    "Booking",
+    "Changes",
+    "ChargeOf",
+    "ManagedOrder",
+    "OrderBook",
+    "PlannedOrder",
+    "PositionKey",
+    "side_to_flatten",
+]
 
 _NOTHING = Decimal(0)
 _S = OrderStatus
 
 ChargeOf = Callable[[Order, Execution], Decimal]
 """Charges of an execution, in currency, from the dated tables of `markets.charges`."""
-
-
-@dataclass(frozen=True, slots=True)
-class PositionKey:
-    """Whose position in what."""
-
-    strategy_id: str
-    instrument_key: str
-    product: Product
-
-
-@dataclass(slots=True)
-class ManagedOrder:
-    """An order and what the desk knows beside its own terms.
-
-    `overfilled`: the broker told of more than was ordered; a person must look.  `exit_with`: see `OrderIntent`.
-    """
-
-    order: Order
-    account_id: str
-    strategy_id: str
-    intent_id: str
-    part: int
-    purpose: Purpose
-    tag: str
-    created_ns: int
-    updated_ns: int
-    fills: OrderFills
-    overfilled: bool = False
-    exit_with: str = ""
-
-    @property
-    def key(self) -> PositionKey:
-        return PositionKey(self.strategy_id, self.order.instrument.key, self.order.product)
 
 
 @dataclass(frozen=True, slots=True)
