@@ -55,6 +55,7 @@ _NO_ANSWER = Unknown("the adapter fell over before it had an answer")
 _REMEMBERED_NS = (
     7 * NANOSECONDS_PER_DAY
 )  # brokers tell of today's orders only; the longest closures are five days
+_PACKED_AT_ONCE = 4  # with each commit, so more than come; off the road of an order
 _RESTING = frozenset({_S.OPEN, _S.TRIGGER_PENDING, _S.PARTLY_FILLED})
 
 
@@ -97,6 +98,7 @@ class AccountDesk:
         for managed in self.book.working():  # a cancellation that was asked for before the restart still is
             self._of(managed.order.order_id).cancel_wanted = managed.order.status is _S.CANCELLING
         self._parts.gate.restore(self.book)
+        self.book.pack_ended(self._entered_ns)
         self.spawn(self._listen())
         self._reconciler.refresh_soon()
         self.spawn(self._outbox.run())
@@ -447,6 +449,7 @@ class AccountDesk:
                     )
             for managed in changes.moved:
                 self._parts.bus.tell(OrderMoved(managed))
+            self.book.pack_ended(self._parts.timer.now_ns(), most=_PACKED_AT_ONCE)
 
         done.add_done_callback(tell)
 

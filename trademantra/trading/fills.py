@@ -9,10 +9,14 @@ Invariants:
 - the same messages in any order and any number give the same end.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import TypeAlias
 
 from trademantra.core.errors import InvalidValueError
+
+PackedFills: TypeAlias = tuple[str, str, int, Sequence[tuple[str, str, str]], str, str, str, str]
 
 _NOTHING = Decimal(0)
 _GRID = Decimal("0.0001")  # of the ledger
@@ -65,6 +69,23 @@ class OrderFills:
     def resumed(cls, order_id: str, filled: Decimal, value: Decimal, sequence: int) -> "OrderFills":
         """What was booked before a restart, taken as told by totals: trades told again may still put its value right."""
         return cls(order_id, filled, value, sequence, _told=filled, _told_value=value)
+
+    def packed(self) -> PackedFills:
+        """All of it in plain values, for `unpacked`."""
+        trades = [(name, str(quantity), str(price)) for name, (quantity, price) in self._trades.items()]
+        return (
+            str(self.filled), str(self.value), self.sequence, trades, str(self._traded), str(self._traded_value),
+            str(self._told), str(self._told_value),
+        )  # fmt: skip
+
+    @classmethod
+    def unpacked(cls, order_id: str, packed: PackedFills) -> "OrderFills":
+        filled, value, sequence, trades, traded, traded_value, told, told_value = packed
+        known = {name: (Decimal(quantity), Decimal(price)) for name, quantity, price in trades}
+        return cls(
+            order_id, Decimal(filled), Decimal(value), sequence, known, Decimal(traded), Decimal(traded_value),
+            Decimal(told), Decimal(told_value),
+        )  # fmt: skip
 
     def hear_totals(self, filled: Decimal, average_price: Decimal | None, at_ns: int) -> Execution | None:
         """An order update: `filled` units at `average_price` so far.  None when it brings nothing new.

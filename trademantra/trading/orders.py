@@ -7,10 +7,12 @@ Invariants:
 - an order is known by our own id and by its tag, and is made once for each (intent, part);
 - a final state never changes; a fill that is told after it is booked all the same, for the money has moved, and is
   reported as late;
-- position, cash and charges change only by an `Execution`, and in the same `Changes` as it.
+- position, cash and charges change only by an `Execution`, and in the same `Changes` as it;
+- what ended long ago is packed (`ended_orders`) and comes out again whole: when it is asked for, or when what is told of it
+  changes it.  Nothing that the book answers depends on when, or whether, `pack_ended` was called.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -28,6 +30,7 @@ from trademantra.core.instrument import Instrument
 from trademantra.core.order import LEGAL_TRANSITIONS, Order, OrderStatus, Product, Side
 from trademantra.trading.fills import Execution, OrderFills
 from trademantra.trading.intents import OrderIntent
+from trademantra.trading.kept_orders import KeptOrders
 from trademantra.trading.managed_order import ManagedOrder, PositionKey
 from trademantra.trading.order_steps import after_fill, with_terms
 from trademantra.trading.positions import HeldPosition, on_grid
@@ -84,32 +87,15 @@ class PlannedOrder:
     tag: str
 
 
-class OrderBook:
-    """All orders of one account that are not long done, and the positions that they made."""
+class OrderBook(KeptOrders):
+    """All orders of one account, and the positions that they made."""
 
     def __init__(self, account_id: str, charge_of: ChargeOf) -> None:
-        self.account_id = account_id
+        super().__init__(account_id)
         self._charge_of = charge_of
-        self._orders: dict[str, ManagedOrder] = {}
-        self._by_tag: dict[str, str] = {}
-        self._by_broker_id: dict[str, str] = {}
-        self._by_intent: dict[str, list[str]] = {}
         self.positions: dict[PositionKey, HeldPosition] = {}
 
     # -- asking
-
-    def __getitem__(self, order_id: str) -> ManagedOrder:
-        return self._orders[order_id]
-
-    def of_intent(self, intent_id: str) -> Sequence[ManagedOrder]:
-        return [self._orders[order_id] for order_id in self._by_intent.get(intent_id, ())]
-
-    def working(self) -> Sequence[ManagedOrder]:
-        """Everything that is not final, oldest first."""
-        return [each for each in self._orders.values() if not each.order.status.is_final]
-
-    def all(self) -> Sequence[ManagedOrder]:
-        return list(self._orders.values())
 
     def held(self, key: PositionKey) -> Decimal:
         position = self.positions.get(key)
@@ -133,44 +119,43 @@ class OrderBook:
 
         Errors: `InvalidValueError` for an intent, tag or order id that was there before.
         """
-        if intent.intent_id in self._by_intent:
+        self._now_ns = now_ns
+        if self.of_intent(intent.intent_id):
             raise InvalidValueError(f"intent {intent.intent_id} was taken before")
         made = Changes()
         for part, planned in enumerate(parts):
             order = planned.order.with_status(_S.JOURNALED)
-            if order.order_id in self._orders or planned.tag in self._by_tag:
+            if self.is_known(order.order_id, planned.tag):
                 raise InvalidValueError(f"order {order.order_id} (tag {planned.tag}) was made before")
             managed = ManagedOrder(
                 order, self.account_id, intent.strategy_id, intent.intent_id, part, intent.purpose, planned.tag,
                 now_ns, now_ns, OrderFills(order.order_id), exit_with=intent.exit_with,
             )  # fmt: skip
-            self._keep(managed)
+            self.keep(managed)
             made.created.append(managed)
         return made
 
     def forget(self, changes: Changes) -> None:
         """Take back orders that the journal did not take: they were never sent."""
-        for managed in changes.created:
-            del self._orders[managed.order.order_id]
-            del self._by_tag[managed.tag]
-            self._by_intent.pop(managed.intent_id, None)
+        self.let_go(changes.created)
 
     def restore(self, managed: ManagedOrder) -> None:
         """An order from the journal.  One that may have been sent, or changed, is UNKNOWN until the broker is asked."""
-        self._keep(managed)
+        self.keep(managed)
         if managed.order.status in (_S.JOURNALED, _S.SENT, _S.MODIFYING):
             managed.order = replace(managed.order, status=_S.UNKNOWN, reason="found so after a restart")
+        self.note_end(managed)
 
     def sending(self, order_id: str, now_ns: int) -> None:
         """It leaves now.  Not written: a journaled order counts as one that may have been sent."""
-        self._move(self._orders[order_id], _S.SENT, now_ns)
+        self._move(self[order_id], _S.SENT, now_ns)
 
     def answered(self, order_id: str, result: PlaceResult, now_ns: int) -> Changes:
         """What the broker's front desk said to a new order."""
-        managed = self._orders[order_id]
+        managed = self[order_id]
         changes = Changes()
         if isinstance(result, Accepted):
-            self._name(managed, result.broker_order_id)
+            self.name(managed, result.broker_order_id)
             managed.updated_ns = now_ns
             changes.moved.append(managed)
         elif managed.order.status is _S.SENT:  # an update may have been faster than the answer
@@ -181,19 +166,19 @@ class OrderBook:
 
     def absent(self, order_id: str, reason: str, now_ns: int) -> Changes:
         """The broker was asked and never had it."""
-        managed = self._orders[order_id]
+        managed = self[order_id]
         self._move(managed, _S.ABSENT, now_ns, reason)
         return Changes(moved=[managed])
 
     def changing(self, order_id: str, status: OrderStatus, now_ns: int) -> Changes:
         """A modification or a cancellation is on its way (MODIFYING, CANCELLING), or was never sent (CANCELLED)."""
-        managed = self._orders[order_id]
+        managed = self[order_id]
         self._move(managed, status, now_ns)
         return Changes(moved=[managed])
 
     def changed(self, order_id: str, change: OrderChange, now_ns: int) -> Changes:
         """The broker took a modification: the order rests with its new terms.  One that ended meanwhile stays."""
-        managed = self._orders[order_id]
+        managed = self[order_id]
         if managed.order.status.is_final:
             return Changes()
         managed.order = with_terms(
@@ -204,21 +189,13 @@ class OrderBook:
 
     def unchanged(self, order_id: str, now_ns: int) -> Changes:
         """The broker refused a modification: the old terms hold."""
-        managed = self._orders[order_id]
+        managed = self[order_id]
         if managed.order.status is not _S.MODIFYING:
             return Changes()
         self._rest(managed, now_ns)
         return Changes(moved=[managed])
 
     # -- what the broker tells
-
-    def find(self, told: BrokerOrder) -> ManagedOrder | None:
-        """Whose order this is: by the broker's number, else by our tag; None when the desk did not make it."""
-        order_id = self._by_broker_id.get(told.broker_order_id) or self._by_tag.get(told.tag)
-        return None if order_id is None else self._orders[order_id]
-
-    def knows_broker_order(self, broker_order_id: str) -> bool:
-        return broker_order_id in self._by_broker_id
 
     def hear_order(self, told: BrokerOrder, now_ns: int) -> Changes:
         """An order as the broker's book or stream shows it, however late or often.
@@ -230,53 +207,45 @@ class OrderBook:
             raise InvalidValueError(f"order {told.broker_order_id} was not made by the desk")
         changes = Changes()
         before = managed.order
-        self._name(managed, told.broker_order_id)
-        self._adopt_terms(managed, told)  # first: what fills ends an order only by the quantity that holds
-        self._book(
-            managed,
-            managed.fills.hear_totals(told.filled_quantity, told.average_price, now_ns),
-            now_ns,
-            changes,
-        )
-        self._follow(managed, told, now_ns)
-        if managed.order != before:
-            managed.updated_ns = now_ns
-            changes.moved.append(managed)
+        with self.hearing(managed):
+            self.name(managed, told.broker_order_id)
+            # terms first: what fills ends an order only by the quantity that holds
+            self._adopt_terms(managed, told)
+            self._book(
+                managed,
+                managed.fills.hear_totals(told.filled_quantity, told.average_price, now_ns),
+                now_ns,
+                changes,
+            )
+            self._follow(managed, told, now_ns)
+            if managed.order != before:
+                managed.updated_ns = now_ns
+                changes.moved.append(managed)
         return changes
 
     def hear_trade(self, told: BrokerTrade, now_ns: int) -> Changes:
         """One trade, however late or often.  Errors: `InvalidValueError` for an order that is not the desk's."""
-        order_id = self._by_broker_id.get(told.broker_order_id)
-        if order_id is None:
+        managed = self.of_broker(told.broker_order_id)
+        if managed is None:
             raise InvalidValueError(f"trade {told.trade_id} belongs to no order of the desk")
-        managed = self._orders[order_id]
         changes = Changes()
         before = managed.order
-        execution = managed.fills.hear_trade(told.trade_id, told.quantity, told.price, told.at_ns or now_ns)
-        self._book(managed, execution, now_ns, changes)
-        if managed.order != before:
-            managed.updated_ns = now_ns
-            changes.moved.append(managed)
+        with self.hearing(managed):
+            execution = managed.fills.hear_trade(
+                told.trade_id, told.quantity, told.price, told.at_ns or now_ns
+            )
+            self._book(managed, execution, now_ns, changes)
+            if managed.order != before:
+                managed.updated_ns = now_ns
+                changes.moved.append(managed)
         return changes
 
     # -- inside
 
-    def _keep(self, managed: ManagedOrder) -> None:
-        order_id = managed.order.order_id
-        self._orders[order_id] = managed
-        self._by_tag[managed.tag] = order_id
-        self._by_intent.setdefault(managed.intent_id, []).append(order_id)
-        if managed.order.broker_order_id:
-            self._by_broker_id[managed.order.broker_order_id] = order_id
-
-    def _name(self, managed: ManagedOrder, broker_order_id: str) -> None:
-        if managed.order.broker_order_id is None:
-            managed.order = replace(managed.order, broker_order_id=broker_order_id)
-            self._by_broker_id[broker_order_id] = managed.order.order_id
-
     def _move(self, managed: ManagedOrder, status: OrderStatus, now_ns: int, reason: str = "") -> None:
         managed.order = managed.order.with_status(status, reason=reason)
         managed.updated_ns = now_ns
+        self.note_end(managed)
 
     def _rest(self, managed: ManagedOrder, now_ns: int) -> None:
         """From MODIFYING to how it stands at the broker."""
@@ -337,6 +306,8 @@ class OrderBook:
         if not late:
             order = after_fill(order)
         managed.order, managed.updated_ns = order, now_ns
+        if not late:
+            self.note_end(managed)
         charges = self._charge_of(order, execution) if execution.quantity else _NOTHING
         multiplier = order.instrument.multiplier
         position = self.positions.setdefault(managed.key, HeldPosition())
