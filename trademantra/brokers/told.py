@@ -1,6 +1,11 @@
-"""Broker events on their way to their one reader: each state of an order and each trade is told once."""
+"""Broker events on their way to their one reader: each state of an order and each trade is told once.
+
+Of an order that ended and of a trade only a number of 64 bits is kept, so that a day of thousands stays small.
+"""
 
 import asyncio
+from array import array
+from bisect import bisect_left
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 
@@ -15,20 +20,26 @@ class ToldEvents(AsyncIterator[BrokerEvent]):
         self._waiting: deque[BrokerEvent] = deque()
         self._changed = asyncio.Event()
         self._closed = False
-        self._orders: dict[str, BrokerOrder] = {}
-        self._trades: set[tuple[str, str]] = set()
+        self._orders: dict[str, BrokerOrder] = {}  # that have not ended, as they were told last
+        self._ended = _Digests()
+        self._trades = _Digests()
 
     def order(self, order: BrokerOrder) -> None:
         """Tell a state, unless it was the last that was told of this order."""
-        if self._orders.get(order.broker_order_id) != order:
-            self._orders[order.broker_order_id] = order
-            self.tell(OrderUpdate(order))
+        number = order.broker_order_id
+        if self._orders.get(number) == order:
+            return
+        if not order.status.is_final:
+            self._orders[number] = order
+        elif self._ended.add(hash(order)):
+            self._orders.pop(number, None)
+        else:
+            return
+        self.tell(OrderUpdate(order))
 
     def trade(self, trade: BrokerTrade) -> None:
         """Tell an execution, unless it was told."""
-        key = (trade.broker_order_id, trade.trade_id)
-        if key not in self._trades:
-            self._trades.add(key)
+        if self._trades.add(hash((trade.broker_order_id, trade.trade_id))):
             self.tell(TradeUpdate(trade))
 
     def books(self, orders: Iterable[BrokerOrder], trades: Iterable[BrokerTrade]) -> None:
@@ -39,7 +50,6 @@ class ToldEvents(AsyncIterator[BrokerEvent]):
         for order in shown.values():
             self.order(order)
         self._orders = {name: order for name, order in self._orders.items() if name in shown}
-        self._trades = {key for key in self._trades if key[0] in shown}
 
     def tell(self, event: BrokerEvent) -> None:
         self._waiting.append(event)
@@ -62,3 +72,19 @@ class ToldEvents(AsyncIterator[BrokerEvent]):
             self._changed.clear()
             await self._changed.wait()
         return self._waiting.popleft()
+
+
+class _Digests:
+    """Numbers of 64 bits, 8 bytes each."""
+
+    def __init__(self) -> None:
+        self._sorted = array("Q")
+
+    def add(self, number: int) -> bool:
+        """Whether it is a new one."""
+        number &= 2**64 - 1
+        at = bisect_left(self._sorted, number)
+        if at < len(self._sorted) and self._sorted[at] == number:
+            return False
+        self._sorted.insert(at, number)
+        return True

@@ -342,7 +342,7 @@ def _children(trader: Trader, spec: AlgoSpec, key: PositionKey) -> Sequence[Mana
 
 def _instrument(trader: Trader, key: PositionKey) -> Instrument:
     """Errors: `InvalidValueError` when no order of the book names it."""
-    for managed in trader.book.all():
-        if managed.order.instrument.key == key.instrument_key:
-            return managed.order.instrument
+    found = trader.book.instrument(key.instrument_key)
+    if found is not None:
+        return found
     raise InvalidValueError(f"no order of account {trader.account_id} tells what {key.instrument_key} is")

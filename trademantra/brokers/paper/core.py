@@ -12,6 +12,7 @@ from trademantra.brokers.paper import scan
 from trademantra.brokers.paper.account.account import Account
 from trademantra.brokers.paper.account.settings import MarginSettings
 from trademantra.brokers.paper.book import Working, levels_of
+from trademantra.brokers.paper.day_book import DayBook
 from trademantra.brokers.paper.entries import (
     EntryKind,
     JournalEntry,
@@ -68,9 +69,7 @@ class Core:
         self.now_ns = clock.now_ns()
         self.day: date = ist_date(self.now_ns)
         self.accounts: dict[str, Account] = {}
-        self.histories: dict[str, list[ExchangeOrder]] = {}
-        self.orders_of: dict[str, list[str]] = {}
-        self.trades_of: dict[str, list[ExchangeTrade]] = {}
+        self.day_book = DayBook(listings)
         self.working: dict[str, Working] = {}
         self.books: dict[int, list[Working]] = {}
         self.gtts: dict[int, Gtt] = {}
@@ -93,7 +92,7 @@ class Core:
         return found
 
     def last(self, order_id: str) -> ExchangeOrder:
-        return self.histories[order_id][-1]
+        return self.day_book.stages(order_id)[-1]
 
     def position(self, working: Working) -> Decimal:
         """Signed quantity that the account holds of the order's instrument and product."""
@@ -134,13 +133,13 @@ class Core:
 
     def open_account(self, account_id: str, cash: Decimal) -> None:
         self.accounts[account_id] = Account(account_id, cash, self.margins)
-        self.orders_of[account_id] = []
-        self.trades_of[account_id] = []
+        self.day_book.open_account(account_id)
         self.note(EntryKind.ACCOUNT, {"account": account_id, "cash": str(cash)})
 
     def record(self, order: ExchangeOrder, working: Working | None) -> None:
         """A new stage of an order.  `working` is what matching keeps of it, None once it is final."""
         self.keep(order, working)
+        self.day_book.pack(self.now_ns)
         if working is not None:
             self.unwatched[order.order_id] = working
         if self.sink is not nothing:
@@ -152,12 +151,7 @@ class Core:
 
     def keep(self, order: ExchangeOrder, working: Working | None) -> None:
         """Put the stage into the state, without a word."""
-        history = self.histories.get(order.order_id)
-        if history is None:
-            self.histories[order.order_id] = [order]
-            self.orders_of[order.account_id].append(order.order_id)
-        else:
-            history.append(order)
+        self.day_book.keep(order)
         before = self.working.get(order.order_id)
         if working is not None:
             working.order = order
@@ -215,7 +209,7 @@ class Core:
         self.tell(Traded(trade))
 
     def keep_trade(self, trade: ExchangeTrade) -> None:
-        self.trades_of[trade.account_id].append(trade)
+        self.day_book.keep_trade(trade)
         order = self.last(trade.order_id)
         by_broker = order.placed_by_system and order.parent_order_id is None
         self.accounts[trade.account_id].book(trade, auto_square_off=by_broker)
@@ -283,11 +277,7 @@ class Core:
     def begin_day(self, today: date) -> None:
         self.day = today
         self.market.new_day()
-        kept = set(self.working)
-        self.histories = {name: history for name, history in self.histories.items() if name in kept}
-        for account_id, names in self.orders_of.items():
-            self.orders_of[account_id] = [name for name in names if name in kept]
-            self.trades_of[account_id] = []
+        self.day_book.begin_day(set(self.working))
         self.trade_number = 0
 
     def note_numbers(self) -> None:

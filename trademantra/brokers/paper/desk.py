@@ -132,10 +132,10 @@ def bring(core: Core, working: Working) -> None:
 def find(core: Core, account_id: str, order_id: str) -> ExchangeOrder:
     """Errors: `RefusedRequestError`."""
     core.account(account_id)
-    history = core.histories.get(order_id)
-    if history is None or history[-1].account_id != account_id:
+    found = core.day_book.find(order_id)
+    if found is None or found.account_id != account_id:
         raise RefusedRequestError(Refusal.ORDER, f"Couldn't find that `order_id` {order_id}.")
-    return history[-1]
+    return found
 
 
 def _changeable(core: Core, account_id: str, order_id: str, what: str) -> Working:

@@ -143,22 +143,19 @@ class Exchange:
     def orders(self, account_id: str) -> Sequence[ExchangeOrder]:
         """Today's, in the order of placing, each as it stands."""
         self._core.account(account_id)
-        return tuple(self._core.last(order_id) for order_id in self._core.orders_of[account_id])
+        return tuple(self._core.day_book.orders(account_id))
 
     def history(self, account_id: str, order_id: str) -> Sequence[ExchangeOrder]:
         """Every stage, oldest first."""
         desk.find(self._core, account_id, order_id)
-        return tuple(self._core.histories[order_id])
+        return tuple(self._core.day_book.stages(order_id))
 
     def trades(self, account_id: str, order_id: str | None = None) -> Sequence[ExchangeTrade]:
         self._core.account(account_id)
-        if order_id is not None:
-            desk.find(self._core, account_id, order_id)
-        return tuple(
-            trade
-            for trade in self._core.trades_of[account_id]
-            if order_id is None or trade.order_id == order_id
-        )
+        if order_id is None:
+            return tuple(self._core.day_book.trades(account_id))
+        desk.find(self._core, account_id, order_id)
+        return tuple(self._core.day_book.trades_of(order_id))
 
     # -- what accounts hold
 

@@ -34,13 +34,13 @@ def whole_state(core: Core) -> bytes:
     kinds: list[tuple[EntryKind, dict[str, Json]]] = [(EntryKind.DAY, {"day": core.day.isoformat()})]
     for account_id, account in core.accounts.items():
         kinds.append((EntryKind.STATE, {"account": account_id, "state": account.to_json()}))
-        for order_id in core.orders_of[account_id]:
-            history: list[Json] = [order_json(order) for order in core.histories[order_id]]
+        for order_id in core.day_book.names(account_id):
+            history: list[Json] = [order_json(order) for order in core.day_book.stages(order_id)]
             kinds.append((EntryKind.HISTORY, {"orders": history}))
             working = core.working.get(order_id)
             if working is not None:
                 kinds.append((EntryKind.WORK, {"id": order_id, "work": working_json(working)}))
-        trades: list[Json] = [trade_json(trade) for trade in core.trades_of[account_id]]
+        trades: list[Json] = [trade_json(trade) for trade in core.day_book.trades(account_id)]
         kinds.append((EntryKind.TRADES, {"account": account_id, "trades": trades}))
     kinds += [(EntryKind.GTT, gtt_json(gtt)) for gtt in core.gtts.values()]
     numbers: dict[str, Json] = {
@@ -96,8 +96,8 @@ def _read(core: Core, kind: EntryKind, read: Fields) -> None:
         case EntryKind.TRADE:
             core.keep_trade(trade_of(read, core.listings))
         case EntryKind.TRADES:
-            trades = core.trades_of[read.text("account")]
-            trades.extend(trade_of(Fields(item), core.listings) for item in read.items("trades"))
+            for item in read.items("trades"):
+                core.day_book.keep_trade(trade_of(Fields(item), core.listings))
         case EntryKind.CONVERT:
             core.convert(
                 read.text("account"), read.whole("token"), Side(read.text("side")), read.amount("quantity"),
@@ -128,8 +128,7 @@ def _read(core: Core, kind: EntryKind, read: Fields) -> None:
 def _read_account(core: Core, read: Fields) -> None:
     account_id = read.text("account")
     core.accounts[account_id] = Account.from_json(read.fields("state").values, core.margins)
-    core.orders_of.setdefault(account_id, [])
-    core.trades_of.setdefault(account_id, [])
+    core.day_book.open_account(account_id)
 
 
 def _read_order(core: Core, read: Fields) -> None:
@@ -148,7 +147,7 @@ def _keep(core: Core, order: ExchangeOrder, read: Fields) -> None:
 
 
 def _read_working(core: Core, order_id: str, read: Fields) -> None:
-    order = core.histories[order_id].pop()  # put back beside its work
+    order = core.day_book.take_back(order_id)  # put back beside its work
     _keep(core, order, read)
 
 

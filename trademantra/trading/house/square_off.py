@@ -91,8 +91,6 @@ def _profile(account: Account) -> str | None:
 
 def _instrument(room: AccountRoom, key: PositionKey) -> Instrument:
     """A position comes from orders of the book: one of them names it."""
-    return next(
-        managed.order.instrument
-        for managed in room.desk.book.all()
-        if managed.order.instrument.key == key.instrument_key
-    )
+    found = room.desk.book.instrument(key.instrument_key)
+    assert found is not None
+    return found

@@ -167,10 +167,12 @@ def _needed(room: AccountRoom) -> Mapping[str, Instrument]:
     """What an account holds, or has orders or algorithms in.  Each is named by an order of the book or by a spec."""
     held = {key.instrument_key for key, position in room.desk.book.positions.items() if position.quantity}
     needed = {each.key: each for spec in room.algos.running() for each in spec.instruments()}
-    for managed in room.desk.book.all():
-        instrument = managed.order.instrument
-        if instrument.key in held or not managed.order.status.is_final:
-            needed.setdefault(instrument.key, instrument)
+    for managed in room.desk.book.working():
+        needed.setdefault(managed.order.instrument.key, managed.order.instrument)
+    for key in held:
+        instrument = room.desk.book.instrument(key)
+        if instrument is not None:
+            needed.setdefault(key, instrument)
     return needed
 
 

@@ -476,8 +476,7 @@ class ReplaySession:
             outcome.trades[run_id] = state.trades
             outcome.equity[run_id] = state.equity
             outcome.positions[run_id] = {name: held for name, held in state.positions.items() if held}
-        orders = self._desk.book.all()
-        outcome.orders, outcome.fills = len(orders), self._conductor.fills
+        outcome.orders, outcome.fills = self._desk.book.count, self._conductor.fills
         outcome.charges = sum((held.charges for held in self._desk.book.positions.values()), Decimal(0))
 
     def _held(self, symbols: Sequence[str]) -> dict[str, float]:
