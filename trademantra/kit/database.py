@@ -7,6 +7,7 @@ Invariants:
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -115,9 +116,8 @@ class _DirectSqlite:
     """One connection of its own in one thread of its own."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = _prepared(create_engine(engine.url.set(drivername="sqlite"))).execution_options(
-            tm_writes=True
-        )
+        self._engine = create_engine(engine.url.set(drivername="sqlite"))
+        event.listen(self._engine, "connect", _prepare_sqlite)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         self._connection: Connection | None = None
 
@@ -128,6 +128,7 @@ class _DirectSqlite:
         if self._connection is None:  # kept: to take it from a pool costs as much as a row
             self._connection = self._engine.connect()
         with self._connection.begin():
+            _begin_writing(self._connection)
             work(self._connection)
 
     async def close(self) -> None:
@@ -188,6 +189,16 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("tm_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _begin_writing(connection: Connection) -> None:
+    """As `_begin_sqlite`, asked of the driver: through SQLAlchemy it costs more than an order's rows."""
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection)
+    try:
+        raw.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error as error:
+        raise DBAPIError("BEGIN IMMEDIATE", None, error) from error
 
 
 def _upgrade(connection: Connection) -> None:

@@ -1,6 +1,7 @@
 """What each fill costs, by the dated tables of a broker: the ledger's charges."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from datetime import date
 from decimal import Decimal
 
@@ -10,12 +11,14 @@ from trademantra.core.order import Order
 from trademantra.core.time import ist_date
 from trademantra.markets.charges.note import Rounding, contract_note
 from trademantra.markets.charges.orders import AssetKind, ExecutedOrder
+from trademantra.markets.charges.rules import ChargeRule, Facts
 from trademantra.markets.charges.tables import bse_groups
 from trademantra.markets.charges.tariffs import BrokerTariff
 from trademantra.trading.fills import Execution
 from trademantra.trading.positions import on_grid
 
 _NOTHING = Decimal(0)
+_MOST_KINDS = 1_000  # facts may name a symbol, so there is no small number of them
 _KINDS = {InstrumentKind.SHARE: AssetKind.SHARE, InstrumentKind.BOND: AssetKind.BOND}
 
 
@@ -27,7 +30,7 @@ class ExecutionCharges:
     """
 
     def __init__(self, tariff: BrokerTariff, unknown: Callable[[Order, str], None]) -> None:
-        self._tariff, self._unknown = tariff, unknown
+        self._tariff, self._unknown = _RememberedRules.of(tariff), unknown
 
     def __call__(self, order: Order, execution: Execution) -> Decimal:
         day = ist_date(execution.at_ns)
@@ -44,6 +47,31 @@ class ExecutionCharges:
         if not quantity:
             return _NOTHING
         return contract_note([_executed(order, quantity, value)], self._tariff, day, Rounding.UNROUNDED).total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _RememberedRules(BrokerTariff):
+    """A tariff that looks up its rules once for orders of a kind and a day: at each fill that is most of the work."""
+
+    known: dict[tuple[Facts, date, date, bool], tuple[ChargeRule, ...]] = field(
+        default_factory=dict, compare=False
+    )
+
+    @classmethod
+    def of(cls, tariff: BrokerTariff) -> "_RememberedRules":
+        return cls(**{each.name: getattr(tariff, each.name) for each in fields(BrokerTariff)})
+
+    def rules_for(
+        self, facts: Facts, first: date, last: date, *, unrounded: bool = False
+    ) -> tuple[ChargeRule, ...]:
+        key = (facts, first, last, unrounded)
+        found = self.known.get(key)
+        if found is None:
+            if len(self.known) >= _MOST_KINDS:
+                self.known.clear()
+            found = BrokerTariff.rules_for(self, facts, first, last, unrounded=unrounded)
+            self.known[key] = found
+        return found
 
 
 def no_charges(_order: Order, _execution: Execution) -> Decimal:

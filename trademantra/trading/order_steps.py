@@ -18,13 +18,17 @@ def with_terms(
 ) -> Order:
     """The order with new terms; None leaves a term.  Never smaller than what is filled."""
     kind = kind or order.order_type
-    return replace(
-        order,
-        order_type=kind,
-        quantity=max(quantity or order.quantity, order.filled_quantity),
-        price=(price or order.price) if kind.has_limit else None,
-        trigger_price=(trigger or order.trigger_price) if kind.has_trigger else None,
-    )
+    quantity = max(quantity or order.quantity, order.filled_quantity)
+    price = (price or order.price) if kind.has_limit else None
+    trigger = (trigger or order.trigger_price) if kind.has_trigger else None
+    if (kind, quantity, price, trigger) == (
+        order.order_type,
+        order.quantity,
+        order.price,
+        order.trigger_price,
+    ):
+        return order  # as nearly always
+    return replace(order, order_type=kind, quantity=quantity, price=price, trigger_price=trigger)
 
 
 def after_fill(order: Order) -> Order:
