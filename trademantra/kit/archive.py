@@ -1,7 +1,7 @@
 """Texts that are hardly ever asked for again, kept small and found by their names.
 
-A text of a few hundred bytes that resembles its neighbours takes about a quarter of its length, and 8 bytes a name: they are
-packed by the dozen.  Asking for one costs about as much as packing it, a tenth of a millisecond.
+A text of a few hundred bytes that resembles its neighbours takes a quarter of its length or less, and 8 bytes a name: they are
+packed by the dozen.  Asking for one out of turn unpacks its dozens: a tenth of a millisecond.
 
 Invariants:
 - a text is found by each of its names until it is taken out;
