@@ -24,7 +24,8 @@ _PROTECTION = "Protection"
 Symbol = Annotated[
     str,
     typer.Argument(
-        metavar="SYMBOL", help="INFY, NSE:INFY, or a contract as the broker lists it: NSE:NIFTY26NOVFUT."
+        metavar="SYMBOL",
+        help="INFY, NSE:INFY, or a contract as the broker names it: NIFTY26NOVFUT, NFO:NIFTY26NOV25000CE.",
     ),
 ]
 ProductOption = Annotated[str, typer.Option("--product", help="MIS (intraday), CNC or NRML.")]

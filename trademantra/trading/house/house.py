@@ -11,7 +11,6 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -51,7 +50,7 @@ from trademantra.trading.house.session_spec import SessionParts, SessionSpec
 from trademantra.trading.house.square_off import SquareOff
 from trademantra.trading.house.starting import Starter, StarterParts
 from trademantra.trading.house.strategies import StrategySession
-from trademantra.trading.house.symbols import instruments_of
+from trademantra.trading.house.symbols import with_instruments
 from trademantra.trading.house.words import told_of_account, told_of_feed
 from trademantra.trading.journal import OrderJournal
 from trademantra.trading.manual.desk import ManualDesk, ManualParts
@@ -135,12 +134,7 @@ class House:
                 guard = self._guards[account.account_id] = SendGuard(account.account_id)
                 adapters[account.account_id] = open_broker(stack, parts, account, guard)
         sessions = [
-            replace(
-                spec,
-                instruments=await instruments_of(
-                    spec, adapters[wanted.accounts[spec.account_id].prices_from]
-                ),
-            )
+            await with_instruments(spec, adapters[wanted.accounts[spec.account_id].prices_from])
             for spec in wanted.sessions
         ]
         named = (each for spec in sessions for each in spec.instruments.values())

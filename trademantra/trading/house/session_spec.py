@@ -25,8 +25,8 @@ class SessionSpec:
     """A strategy, where it trades and how.  `session_id` is new for each start and names its records.
 
     `alone`: one run an instrument, each with the whole cash; else one run for all.  `weights`: it gives target weights.
-    `symbols` as the broker lists them, with or without the exchange (NSE:INFY); `instruments` by plain symbol, once the
-    desk has found them.  `warm_up_bars`: its longest indicator.  `leave_minute`: minutes after the open at which intraday positions leave, before
+    `symbols` as the owner names them, and plain once the desk has found the `instruments`, which are by plain symbol;
+    `asked` is then what the owner wrote.  `warm_up_bars`: its longest indicator.  `leave_minute`: minutes after the open at which intraday positions leave, before
     the broker's own square-off; None: they are carried.  `first_entry_minute`, `last_entry_minute`: minutes after the open
     before which, and from which on, nothing is entered.  `begins_minute`: the first moment of its day, below zero before
     the open; its orders go at the open.
@@ -50,6 +50,7 @@ class SessionSpec:
     charges: RecordArray | None = None
     bars_per_year: float = 252.0
     instruments: Mapping[str, Instrument] = field(default_factory=dict)
+    asked: Sequence[str] = ()
 
     @property
     def parameters_hash(self) -> str:
@@ -57,7 +58,8 @@ class SessionSpec:
 
         The ticks and lots of the day are not part of it: it is known before the broker's list is read.
         """
-        return next(iter(replace(self, instruments={}).runs())).parameters_hash
+        as_asked = replace(self, instruments={}, symbols=self.asked or self.symbols, asked=())
+        return next(iter(as_asked.runs())).parameters_hash
 
     @property
     def strategy_id(self) -> str:
@@ -71,7 +73,7 @@ class SessionSpec:
 
     def runs(self) -> Sequence[RunSpec]:
         """What its workers are started with."""
-        symbols = tuple(name.rpartition(":")[2] for name in self.symbols)
+        symbols = tuple(name.partition(":")[2] or name for name in self.symbols)
         together = [(symbol,) for symbol in symbols] if self.alone else [symbols]
         return [
             RunSpec(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -16,7 +16,7 @@ from trademantra.trading.house.parts import SessionPlan
 from trademantra.trading.house.room import AccountRoom
 from trademantra.trading.house.session_spec import SessionSpec
 from trademantra.trading.house.strategies import StrategySession
-from trademantra.trading.house.symbols import instruments_of
+from trademantra.trading.house.symbols import with_instruments
 from trademantra.trading.readiness.gate import AccountGate
 
 _NEAR_NS = 10 * NANOSECONDS_PER_SECOND  # before a bar closes: its history would be read without it
@@ -73,7 +73,7 @@ class Starter:
         if reason is not None:
             raise InvalidValueError(reason)
         source = parts.sources[room.account.prices_from]
-        spec = replace(spec, instruments=await instruments_of(spec, source))
+        spec = await with_instruments(spec, source)
         self._refuse_a_second(spec)
         parts.enlist(list(spec.instruments.values()))
         await self._between_bars(spec)

@@ -15,6 +15,7 @@ from trademantra.core.time import NANOSECONDS_PER_MINUTE
 from trademantra.engine.records import LevelKind
 from trademantra.engine.rules import Level
 from trademantra.trading.algos.chase import Follows
+from trademantra.trading.house.symbols import full_name
 
 MOST_ROWS = 100
 """Rows of a basket."""
@@ -23,6 +24,7 @@ _LARGEST = Decimal(10) ** 9
 _FINEST = -4  # decimal places of a price in the ledger
 _LONGEST_MINUTES = Decimal(24 * 60)
 _MOST_PARTS = 500
+_LONGEST_SYMBOL = 80
 _NO_LEVEL = Level()
 _Word = TypeVar("_Word", bound=StrEnum)
 
@@ -301,11 +303,11 @@ def _text(words: Mapping[str, object], name: str) -> str:
 
 
 def _symbol(words: Mapping[str, object]) -> str:
-    """With its exchange, as `Instrument.key` has it."""
-    symbol = _text(words, "symbol").upper()
-    if not symbol or len(symbol) > 80:
-        raise InvalidValueError("name the symbol", hint="INFY or NSE:INFY")
-    return symbol if ":" in symbol else f"NSE:{symbol}"
+    """As the desk looks for it."""
+    symbol = _text(words, "symbol")
+    if not symbol or len(symbol) > _LONGEST_SYMBOL:
+        raise InvalidValueError("name the symbol", hint="INFY, NSE:INFY or NFO:NIFTY26NOVFUT")
+    return full_name(symbol)
 
 
 def _word(words: Mapping[str, object], name: str, kind: type[_Word]) -> _Word:
