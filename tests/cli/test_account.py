@@ -18,7 +18,13 @@ from typer.testing import CliRunner, Result
 from tests.sandbox.kite.serving import Running, running
 from tests.trading.test_go_live import good_record
 from trademantra.cli import app
-from trademantra.core.errors import DataConflictError, InvalidValueError, NotFoundError, TradeMantraError
+from trademantra.core.errors import (
+    BadInputError,
+    DataConflictError,
+    InvalidValueError,
+    NotFoundError,
+    TradeMantraError,
+)
 from trademantra.kit.database import Database
 from trademantra.kit.secrets import SecretsLockedError
 from trademantra.sandbox.kite.accounts import default_account
@@ -72,6 +78,9 @@ def test_a_first_account(home: Path) -> None:
     assert ready.exit_code == 0
     assert "practice (First [steps]), paper: ready" in ready.stdout
     assert "ready at" in tm(home, "list").stdout
+    fetched = tm(home, "check", "--fetch-instruments")
+    assert fetched.exit_code == 0
+    assert "paper accounts and the sandbox need none" in fetched.output
     assert "no login is needed" in tm(home, "login", "practice").stdout
     assert not (home / "secrets").exists()
     for words in (("list",), ("show", "practice"), ("check",)):
@@ -90,7 +99,7 @@ def test_what_cannot_be_added_says_why(home: Path) -> None:
         (("a", "--set", "cash=1", "--set", "cash=2"), InvalidValueError, "cash is set twice"),
         (("a", "--set", "cash=lots"), InvalidValueError, "cash must be a number"),
         (("a", "--data-source", "nosuch"), InvalidValueError, "no account nosuch to take prices from"),
-        (("a", "--limits", "nosuch.json"), NotFoundError, "nosuch.json cannot be read"),
+        (("a", "--limits", "nosuch.json"), BadInputError, "nosuch.json: cannot be read: there is no such file"),
         (("a", "--broker", "zerodha", "--mode", "live"), InvalidValueError, "needs api_key"),
         (("a", "--broker", "zerodha", "--mode", "paper", "--set", "api_key=k"), InvalidValueError, "to Zerodha itself"),
         (("a", "--broker", "zerodha", "--mode", "live", "--set", "api_key=k"), InvalidValueError, "--api-secret-file"),

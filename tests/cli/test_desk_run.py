@@ -51,7 +51,9 @@ def test_the_example_is_read(tmp_path):
         ("strategy = 3", "names no strategy"),
         ("[[stratgy]]", "'stratgy' is not known"),
         ("x = [", "is no TOML"),
-        (f"[[strategy]]\n{GOOD}stopp = '1%'", "strategy 1: 'stopp' is not known"),
+        (f"[[strategy]]\n{GOOD}stopp = '1%'", "strategy 1: 'stopp' is not known (did you mean stop?"),
+        (f"[[strategy]]\n{GOOD}simbols = ['X']", "did you mean symbols?"),
+        (f"[[strategy]]\n{GOOD}symbol = 'INFY'", "symbol and symbols say the same"),
         (f"[[strategy]]\n{GOOD}[[strategy]]\nstrategy = 'x'", "strategy 2: account is missing"),
         (f"[[strategy]]\n{GOOD}cash = true", "strategy 1: cash must be a number"),
         (f"[[strategy]]\n{GOOD}cash = -1", "strategy 1: cash must be a number"),
@@ -60,7 +62,7 @@ def test_the_example_is_read(tmp_path):
         (f"[[strategy]]\n{GOOD}set = {{ length = '3' }}", "strategy 1: set.length must be a number"),
         (f"[[strategy]]\n{GOOD}leave = '25:00'", "strategy 1: leave must be a time"),
         (
-            "[[strategy]]\nstrategy = 'x'\naccount = 'p'\nsymbols = 'INFY'",
+            "[[strategy]]\nstrategy = 'x'\naccount = 'p'\nsymbols = 3",
             "strategy 1: symbols must be a list",
         ),
         (
@@ -73,6 +75,14 @@ def test_what_is_wrong_is_named(tmp_path, text, says):
     with pytest.raises(BadInputError) as caught:
         read(tmp_path, text)
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "words", ["symbols = ['INFY', 'NSE:TCS']", "symbol = ['INFY', 'NSE:TCS']", "symbol = 'INFY, NSE:TCS'"]
+)
+def test_symbols_are_named_as_the_file_or_the_option_spells_them(tmp_path, words):
+    [planned] = read(tmp_path, f"[[strategy]]\nstrategy = 'supertrend'\naccount = 'p'\n{words}")
+    assert planned.options.symbols == ("INFY", "NSE:TCS")
 
 
 DAILY = f"[[strategy]]\n{GOOD}timeframe = '1d'\n"

@@ -220,7 +220,7 @@ def test_an_own_file_gives_the_hours(app: typer.Typer, tmp_path: Path) -> None:
             "names no contract",
         ),
         (["phase", "2026-11-20T15:20", "MCX:TIN"], MissingFactError, "TIN"),
-        (["phase", "2026-11-20T15:20", "INFY", "--sessions-file", "/no/such"], NotFoundError, "/no/such"),
+        (["phase", "2026-11-20T15:20", "INFY", "--sessions-file", "/no/such"], BadInputError, "/no/such"),
         (["phase", "2026-11-20T15:20", "INFY", "--sessions-file", __file__], BadInputError, "is not TOML"),
     ],
 )

@@ -10,7 +10,8 @@ import typer
 
 from trademantra.cli.delete import is_person
 from trademantra.cli.places import AsJson, DatabaseOption, DataDirectory, with_database
-from trademantra.core.errors import DataConflictError, InvalidValueError, NotFoundError
+from trademantra.cli.text_files import text_of
+from trademantra.core.errors import DataConflictError, InvalidValueError
 
 if TYPE_CHECKING:
     from trademantra.kit.database import Database
@@ -350,10 +351,7 @@ def _pairs(words: "list[str] | tuple[()]") -> dict[str, str]:
 def _text(file: Path) -> str:
     if str(file) == "-":
         return sys.stdin.read()
-    try:
-        return file.expanduser().read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise NotFoundError(f"{file} cannot be read: {error}", hint="name a text file") from error
+    return text_of(file, hint="name a text file")
 
 
 def _secret_of(file: Path) -> "Secret":

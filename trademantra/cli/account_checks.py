@@ -322,17 +322,22 @@ async def _fetch_instruments(adapters: "list[ZerodhaAdapter]", master: Path) -> 
     from trademantra.core.time import ist_date
     from trademantra.kit.clock import SystemClock
 
-    if not adapters:
-        raise InvalidValueError(
-            "none of these accounts has instruments to fetch", hint="name an account at a broker"
+    if not adapters:  # paper accounts and sandboxes need no master: nothing is wrong with them
+        typer.echo(
+            "no instruments were fetched: paper accounts and the sandbox need none; they trade what their data source lists",
+            err=True,
         )
+        return
     for adapter in adapters:
         if adapter.session is SessionState.ACTIVE:
             today = ist_date(SystemClock().now_ns())
             import_into_master(await adapter.instrument_file(), master, today)
             typer.echo(f"the instruments of {today} are in the master", err=True)
             return
-    raise InvalidValueError("nobody is logged in, so no instruments can be fetched", hint="tm account login")
+    raise InvalidValueError(
+        "nobody is logged in, so no instruments can be fetched",
+        hint="tm account login NAME, of one at a broker",
+    )
 
 
 async def _last_parameters(record: "RecordStore", strategy: str) -> str:

@@ -11,6 +11,7 @@ import typer
 from trademantra.cli.desk_place import RequestId, Yes, by_hand
 from trademantra.cli.desk_requests import OneAccount, Timeout
 from trademantra.cli.places import AsJson, DatabaseOption, DataDirectory
+from trademantra.cli.text_files import text_of
 from trademantra.core.errors import BadInputError, InvalidValueError
 
 _LARGEST = 1_000_000  # bytes
@@ -75,12 +76,9 @@ def basket(
 
 def rows_of(file: Path) -> Sequence[dict[str, object]]:
     """The rows of a CSV or JSON file, by name; empty fields are left out.  Errors: `BadInputError`."""
-    try:
-        if file.stat().st_size > _LARGEST:
-            raise BadInputError(file, "is too large for a basket")
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(file, f"cannot be read: {error}") from error
+    if file.is_file() and file.stat().st_size > _LARGEST:
+        raise BadInputError(file, "is too large for a basket")
+    text = text_of(file)
     if file.suffix.lower() == ".json":
         return _json_rows(file, text)
     lines = [line for line in text.splitlines() if line.strip()]

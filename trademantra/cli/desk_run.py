@@ -4,12 +4,14 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import time
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trademantra.cli.places import DatabaseOption, DataDirectory
+from trademantra.cli.text_files import text_of
 from trademantra.core.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ stop = "5%"
 _WORDS = ("strategy", "account", "timeframe", "costs", "size", "stop", "target", "trail", "session")
 _TIMES = ("leave", "first_entry", "last_entry")
 _KEYS = (*_WORDS, *_TIMES, "symbols", "set", "cash", "short")
+_ALSO = {"symbol": "symbols"}  # as the option is called
 _NEEDED = ("strategy", "account", "symbols")
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 
@@ -133,9 +136,7 @@ def served_in(file: Path) -> Sequence[str]:
 def tables_in(file: Path, name: str) -> list[object]:
     """The tables of one name.  Errors: `BadInputError`."""
     try:
-        plain = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(file, f"cannot be read: {error}") from error
+        plain = tomllib.loads(text_of(file, hint="tm desk run --example prints one"))
     except tomllib.TOMLDecodeError as error:
         raise BadInputError(file, f"is no TOML: {error}", hint="tm desk run --example prints one") from error
     tables = plain.get(name, [])
@@ -158,9 +159,17 @@ def planned_from(file: Path, number: int, table: object, data_dir: Path | None) 
     where = f"strategy {number}"
     if not isinstance(table, dict):
         raise BadInputError(file, f"{where} is no table")
+    for other, meant in _ALSO.items():
+        if other in table and meant in table:
+            raise BadInputError(file, f"{where}: {other} and {meant} say the same", hint=f"leave {other} out")
+    table = {_ALSO.get(key, key): value for key, value in table.items()}
     for key in table:
         if key not in _KEYS:
-            raise BadInputError(file, f"{where}: {key!r} is not known", hint=f"known: {', '.join(_KEYS)}")
+            near = get_close_matches(key, _KEYS, 1)
+            guess = f"did you mean {near[0]}?  " if near else ""
+            raise BadInputError(
+                file, f"{where}: {key!r} is not known", hint=f"{guess}known: {', '.join(_KEYS)}"
+            )
     for key in _NEEDED:
         if key not in table:
             raise BadInputError(file, f"{where}: {key} is missing")
@@ -203,9 +212,10 @@ def _time(file: Path, where: str, key: str, value: object) -> time:
 
 
 def _symbols(file: Path, where: str, value: object) -> list[str]:
-    if not isinstance(value, list) or not value or not all(isinstance(each, str) and each for each in value):
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not names or not all(isinstance(each, str) and each for each in names):
         raise BadInputError(file, f'{where}: symbols must be a list such as ["INFY", "NSE:TCS"]')
-    return value
+    return names
 
 
 def _settings(file: Path, where: str, value: object) -> list[str]:

@@ -110,12 +110,13 @@ def live_options(
     data_dir: Path | None,
 ) -> o.RunOptions:
     """The words of a session on the prices of now.  Errors: `InvalidValueError` where something must be said."""
-    if not symbol:
+    names = tuple(name.strip() for each in symbol or () for name in each.split(",") if name.strip())
+    if not names:
         raise InvalidValueError(
             "name the instruments", hint="--symbol INFY, or --symbol NSE:INFY; may be repeated"
         )
     return o.RunOptions(
-        strategy=strategy, bars=(), symbols=tuple(symbol), timeframe=timeframe or "5m", first=None, last=None, exchange=None,
+        strategy=strategy, bars=(), symbols=names, timeframe=timeframe or "5m", first=None, last=None, exchange=None,
         timezone=None, raw=False, data_dir=data_dir, settings=tuple(settings or ()), cash=cash, costs=costs,
         fill=o.Fill.NEXT_OPEN, limit_fill=o.LimitFill.THROUGH, slippage="none", size=size, stop=stop, target=target,
         trail=trail, short=short, lot=None, tick=None, margin=margin, participation=0.0, time_exit=time_exit,

@@ -10,7 +10,8 @@ import typer
 
 from trademantra.cli import run_options as o
 from trademantra.cli.places import DatabaseOption
-from trademantra.core.errors import BadInputError, InvalidValueError
+from trademantra.cli.text_files import text_of
+from trademantra.core.errors import InvalidValueError
 from trademantra.core.instrument import Segment
 from trademantra.core.time import NANOSECONDS_PER_SECOND
 
@@ -263,8 +264,4 @@ def _limits(file: Path | None) -> "RiskLimits":
 
     if file is None:
         return RiskLimits()
-    try:
-        text = file.expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(file, f"cannot be read: {error}", hint="docs/risk.md shows a file") from error
-    return limits_from_json(text)
+    return limits_from_json(text_of(file, hint="docs/risk.md shows a file"))

@@ -39,7 +39,13 @@ BarsOption = Annotated[
 ]
 SymbolOption = Annotated[
     list[str] | None,
-    typer.Option("--symbol", metavar="SYMBOL", help="Choose symbols; may be repeated.", rich_help_panel=DATA),
+    typer.Option(
+        "--symbol",
+        "--symbols",
+        metavar="SYMBOL",
+        help="Choose symbols; may be repeated.",
+        rich_help_panel=DATA,
+    ),
 ]
 TimeframeOption = Annotated[
     str | None,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from trademantra.cli.session_symbols import abroad, contract, instrument_of, share
+from trademantra.cli.text_files import text_of
 from trademantra.core.errors import InvalidValueError, MissingFactError, NotFoundError
 from trademantra.core.instrument import Exchange, Instrument, InstrumentKind, Segment
 from trademantra.core.time import IST, datetime_of, parse_date, parse_instant
@@ -366,13 +367,7 @@ def _overrides(path: Path | None) -> "Overrides":
 
     if path is None:
         return NO_OVERRIDES
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise NotFoundError(
-            f"cannot read {path}: {error}", hint="docs/sessions.md shows what it holds"
-        ) from error
-    return Overrides.from_toml(text, str(path))
+    return Overrides.from_toml(text_of(path, hint="docs/sessions.md shows what it holds"), str(path))
 
 
 def _word(text: str, words: type[_Word]) -> _Word | None:

@@ -1,13 +1,19 @@
 """One more session in a desk that runs: it trades beside the others, or the reason is told and nothing of it stays."""
 
 import asyncio
+import os
+from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
 
 from tests.trading.house import scene as s
 from tests.trading.manual.test_manual_desk import Asking
 from trademantra.core.errors import InvalidValueError
+from trademantra.kit.lease import LeaseHeldError
 from trademantra.trading.control.requests import RequestFailedError, RequestKind
+from trademantra.trading.house.opening import open_paper
+from trademantra.trading.house.other_desk import another_desk
 
 START = RequestKind.START
 
@@ -20,7 +26,8 @@ def test_a_session_begins_beside_the_others_or_not_at_all(tmp_path):
         if words["strategy"] == "unproven":
             raise InvalidValueError("unproven may not trade live yet: 3 of 14 days")
         file = {"holds": holds, "busy": busy}[words["strategy"]]
-        return s.session(file, account.account_id, words["symbols"], session_id=words.get("session"))
+        spec = s.session(file, account.account_id, words["symbols"], session_id=words.get("session"))
+        return replace(spec, rules=replace(spec.rules, cash=words.get("cash", spec.rules.cash)))
 
     async def play(root):
         accounts = [s.kite_account(root), s.paper_account()]
@@ -56,8 +63,23 @@ def test_a_session_begins_beside_the_others_or_not_at_all(tmp_path):
                 await ask("practice", START, strategy=words)
             assert "b4:all" not in house._run_of
             s.strategy_file(tmp_path, "busy", s.BUSY)
-            await ask("practice", START, strategy=words)
+            told = await ask("practice", START, strategy=words | {"cash": 9_000_000.0})
+            assert (
+                "careful: sizes are for 9,000,000 in all" in told.text
+            )  # who asked hears it, not the log alone
             await ask("practice", RequestKind.STOP, session="b4")
+            # a second desk is told who has the account; the paper exchange of it is in use as well
+            for name in ("practice", "kite"):
+                refusal = await another_desk(scene.database, name, house.parts.wall.now_ns())
+                assert f"serves account {name}: process {os.getpid()} on" in refusal.message
+                assert "since 20" in refusal.message
+                assert f"kill {os.getpid()}" in refusal.hint
+            parts = replace(house.parts, say=lambda text: None)
+            async with AsyncExitStack() as stack:
+                with pytest.raises(LeaseHeldError, match="another desk serves account practice"):
+                    await open_paper(
+                        stack, parts, house.rooms["practice"].account, house.markets["kite"].listings
+                    )
             await scene.agrees("kite")
 
     with s.sandbox() as root:

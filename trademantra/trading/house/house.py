@@ -20,7 +20,7 @@ from trademantra.brokers.events import SessionChanged, StreamChanged
 from trademantra.brokers.port import BrokerAdapter
 from trademantra.core.errors import TradeMantraError
 from trademantra.core.instrument import Instrument
-from trademantra.core.time import NANOSECONDS_PER_MINUTE, NANOSECONDS_PER_SECOND, ist_date
+from trademantra.core.time import NANOSECONDS_PER_MINUTE, NANOSECONDS_PER_SECOND, datetime_of, ist_date
 from trademantra.kit.bus import Bus
 from trademantra.kit.lease import LeaseLostError
 from trademantra.kit.timer import ClockTimer
@@ -84,6 +84,7 @@ class House:
         self.switch = KillSwitch(parts.home, parts.wall.now_ns())
         self.readiness = AccountGate(parts.clock)
         self.owner = f"{socket.gethostname()}:{os.getpid()}"
+        self._since_ns = parts.wall.now_ns()
         self._timer = ClockTimer(parts.clock)
         self._requests, self._states = RequestStore(parts.database), StateStore(parts.database)
         self._workers = StrategyWorkers(parts.home / "workers", parts.runner, self._hear_runner)
@@ -210,9 +211,11 @@ class House:
         self._watched_words = words
         await self._facts.watch(watched)
 
-    async def _open_later(self, spec: SessionSpec) -> None:
+    async def _open_later(self, spec: SessionSpec) -> str:
+        """With what its owner should know."""
         await self._watch_facts([spec])
         await self._open_session(spec, later=True)
+        return self._cash_warning(spec)
 
     def _sessions_in(self, account_id: str, instrument_key: str) -> Sequence[str]:
         """Strategies whose sessions trade an instrument in an account."""
@@ -271,12 +274,16 @@ class House:
             f"{spec.strategy.name} runs in {spec.account_id}: {len(spec.instruments)} instruments, {spec.timeframe}, "
             f"session {spec.session_id}"
         )
+        if warning := self._cash_warning(spec):
+            self.parts.say(warning)
+
+    def _cash_warning(self, spec: SessionSpec) -> str:
+        """Where a session sizes its orders for more than the account has; else ""."""
         capital = self.gate.state.book(Scope.ACCOUNT, spec.account_id).capital
-        if capital is None or spec.capital > capital:
-            has = "money that could not be read" if capital is None else f"{capital:,.0f}"
-            self.parts.say(
-                f"careful: sizes are for {spec.capital:,.0f} in all, the account has {has}; see --cash"
-            )
+        if capital is not None and spec.capital <= capital:
+            return ""
+        has = "money that could not be read" if capital is None else f"{capital:,.0f}"
+        return f"careful: sizes are for {spec.capital:,.0f} in all, the account has {has}; see --cash"
 
     def _hours(self, instrument: Instrument) -> TradingHours:
         today = ist_date(self.parts.clock.now_ns())
@@ -447,7 +454,8 @@ class House:
             mine,
             self.owner,
         )
-        return told | {"dead_man": self._dead_man_words(room.account_id)}
+        since = f"{datetime_of(self._since_ns):%Y-%m-%d %H:%M}"
+        return told | {"since": since, "dead_man": self._dead_man_words(room.account_id)}
 
     def _dead_man_words(self, account_id: str) -> str | None:
         """When an account is killed unless somebody says that he is there."""

@@ -5,11 +5,12 @@ from contextlib import AsyncExitStack
 from trademantra.brokers.events import SessionState
 from trademantra.brokers.listings import Listings
 from trademantra.brokers.paper.host import ExchangeHost
-from trademantra.brokers.paper.journal import Journal
+from trademantra.brokers.paper.journal import Journal, JournalInUseError
 from trademantra.brokers.port import BrokerAdapter
 from trademantra.core.errors import InvalidValueError
 from trademantra.trading.accounts.account import Account
 from trademantra.trading.accounts.adapters import AdapterParts, adapter_for, paper_exchange
+from trademantra.trading.house.other_desk import another_desk
 from trademantra.trading.house.parts import HouseParts
 from trademantra.trading.house.room import SendGuard
 
@@ -37,8 +38,14 @@ def open_broker(
 async def open_paper(
     stack: AsyncExitStack, parts: HouseParts, account: Account, listings: Listings
 ) -> tuple[BrokerAdapter, ExchangeHost]:
-    """The exchange of one paper account, from its journal, and its adapter; `stack` closes both."""
-    journal = Journal.open(parts.home / "paper" / f"{account.account_id}.journal")
+    """The exchange of one paper account, from its journal, and its adapter; `stack` closes both.
+
+    Errors: `LeaseHeldError` while another desk serves the account; `JournalError`.
+    """
+    try:
+        journal = Journal.open(parts.home / "paper" / f"{account.account_id}.journal")
+    except JournalInUseError as error:
+        raise await another_desk(parts.database, account.account_id, parts.wall.now_ns()) or error from error
     host = paper_exchange(account, listings, parts.clock, journal)
     stack.callback(host.close)
     adapter = adapter_for(account, AdapterParts(clock=parts.clock, random=parts.random, host=host))

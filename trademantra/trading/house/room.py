@@ -26,6 +26,7 @@ from trademantra.trading.charges import ExecutionCharges
 from trademantra.trading.conversion import ConversionParts
 from trademantra.trading.desk_events import PersonNeeded
 from trademantra.trading.desk_parts import DeskParts
+from trademantra.trading.house.other_desk import another_desk
 from trademantra.trading.journal import OrderJournal
 from trademantra.trading.lease_names import lease_name
 from trademantra.trading.orders import OrderBook
@@ -193,10 +194,7 @@ async def _lease_of(account_id: str, shared: Shared) -> Lease:
             if seen is None:
                 shared.say(f"{error.message}; waiting whether that process still lives")
             elif present != seen or wall.now_ns() >= until_ns:
-                raise LeaseHeldError(
-                    f"account {account_id} is served by another desk: {error.message}",
-                    hint="stop that process first; tm desk status shows what runs there",
-                ) from error
+                raise await another_desk(shared.database, account_id, wall.now_ns()) or error from error
             seen = present
         await wall.until(wall.now_ns() + _LOOK_NS)
 

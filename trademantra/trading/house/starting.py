@@ -27,7 +27,8 @@ _CLOSED_NS = 2 * NANOSECONDS_PER_SECOND
 class StarterParts:
     """`rooms` and `sessions` are those of the house, as they are at the time; `sources`: adapters by account.
 
-    `plan` makes a session of a request's words, and asks the go-live gate; `open_session` warms it up and lets it run.
+    `plan` makes a session of a request's words, and asks the go-live gate; `open_session` warms it up and lets it run, and
+    answers with a warning, or "".
     """
 
     rooms: Mapping[str, AccountRoom]
@@ -36,7 +37,7 @@ class StarterParts:
     readiness: AccountGate
     enlist: Callable[[Collection[Instrument]], None]
     plan: SessionPlan | None
-    open_session: Callable[[SessionSpec], Awaitable[None]]
+    open_session: Callable[[SessionSpec], Awaitable[str]]
     timer: Timer
 
 
@@ -77,10 +78,12 @@ class Starter:
         self._refuse_a_second(spec)
         parts.enlist(list(spec.instruments.values()))
         await self._between_bars(spec)
-        await parts.open_session(spec)
+        warning = await parts.open_session(spec)
+        text = f"{spec.strategy_id} runs in {room.account_id} as session {spec.session_id}"
         return DeskAnswer(
-            True, f"{spec.strategy_id} runs in {room.account_id} as session {spec.session_id}",
-            {"session": spec.session_id, "strategy": spec.strategy_id, "instruments": sorted(spec.instruments)},
+            True, f"{text}\n{warning}" if warning else text,
+            {"session": spec.session_id, "strategy": spec.strategy_id, "instruments": sorted(spec.instruments)}
+            | ({"warning": warning} if warning else {}),
         )  # fmt: skip
 
     def _refuse_a_second(self, spec: SessionSpec) -> None:
