@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from trademantra.cli.tables import Column, print_table
 from trademantra.core.time import datetime_of
 from trademantra.trading.accounts.account import Account
 from trademantra.trading.accounts.settings import AccountMode, plain_settings
@@ -64,36 +64,39 @@ def show_list(listed: Listed, now_ns: int) -> None:
     if not listed.accounts:
         typer.echo("there is no account yet. A first one, for practice: tm account add practice")
         return
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("account", "broker", "mode", "prices of", "limits", "last check"):
-        table.add_column(name, overflow="fold")
-    for account in listed.accounts:
-        table.add_row(
-            escape(account.shown),
+    columns = [
+        Column("account", wraps=True), Column("broker"), Column("mode"), Column("prices of", wraps=True),
+        Column("limits"), Column("last check", wraps=True, least=16),
+    ]  # fmt: skip
+    rows = [
+        (
+            account.shown,
             account.broker.value,
             _mode(account),
             account.data_source,
             "own" if limits_json(account) else "defaults",
             _last_check(account, listed.readiness.get(account.account_id), now_ns),
         )
-    Console(emoji=False).print(table)
+        for account in listed.accounts
+    ]
+    print_table(columns, rows)
 
 
-def _mode(account: Account) -> str:
+def _mode(account: Account) -> Text:
     if not account.is_open:
-        return "removed"
-    return "[bold red]live[/]" if account.mode is AccountMode.LIVE else "paper"
+        return Text("removed")
+    return Text("live", style="bold red") if account.mode is AccountMode.LIVE else Text("paper")
 
 
-def _last_check(account: Account, kept: KeptReadiness | None, now_ns: int) -> str:
+def _last_check(account: Account, kept: KeptReadiness | None, now_ns: int) -> Text:
     if not account.is_open:
-        return ""
+        return Text()
     if kept is None:
-        return "never"
+        return Text("never")
     at = datetime_of(kept.at_ns)
     old = now_ns - kept.at_ns > _DAY_NS
-    words = "[green]ready[/]" if kept.told.get("ready") is True else "[red]not ready[/]"
-    return f"{'was ' if old else ''}{words} at {at:%Y-%m-%d %H:%M}"
+    words = ("ready", "green") if kept.told.get("ready") is True else ("not ready", "red")
+    return Text.assemble("was " if old else "", words, f" at {at:%Y-%m-%d %H:%M}")
 
 
 def show_account(account: Account, missing: str) -> None:
@@ -171,13 +174,22 @@ def show_checklist(account: Account, checklist: Checklist, override: Override | 
             f"paper record of account {checklist.paper_account}, {checklist.sessions} session{plural}",
             highlight=False,
         )
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("", "measure", "has", "needs", ""):
-        table.add_column(name, justify="right" if name in ("has", "needs") else "left")
+    columns = [
+        Column("measure", wraps=True), Column("has", is_number=True), Column("needs", is_number=True),
+        Column("", wraps=True),
+    ]  # fmt: skip
+    rows = []
     for line in checklist.lines:
-        mark = Text("✓", style="green") if line.is_ok else Text("✗", style="red")
-        table.add_row(mark, line.title, line.have_text, line.need_text, Text(line.remark, style="dim"))
-    console.print(table)
+        mark = ("✓ ", "green") if line.is_ok else ("✗ ", "red")
+        rows.append(
+            (
+                Text.assemble(mark, line.title),
+                line.have_text,
+                line.need_text,
+                Text(line.remark, style="dim"),
+            )
+        )
+    print_table(columns, rows)
     if account.mode is AccountMode.PAPER:
         console.print("this is a paper account: nothing has to be met here")
     elif checklist.is_met:

@@ -7,7 +7,10 @@ import typer
 from trademantra.cli.places import AsJson, DatabaseOption, DataDirectory, with_database
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from trademantra.kit.database import Database
+    from trademantra.trading.control.books import ShownOrder, ShownPosition
 
 desk_app = typer.Typer(
     name="desk",
@@ -86,18 +89,17 @@ def positions(
     from trademantra.data.home import chosen_home
     from trademantra.kit.clock import SystemClock
     from trademantra.trading.control import books
-    from trademantra.trading.control.state import StateStore
 
-    async def work(opened_database: "Database") -> desk_views.Positions:
-        held = await books.positions(opened_database, account, flat=everything)
-        return desk_views.Positions(held, await StateStore(opened_database).states())
+    async def work(opened_database: "Database") -> "tuple[Sequence[ShownPosition], desk_views.Told]":
+        found = await books.positions(opened_database, account, flat=everything)
+        return found, await desk_views.read_told(opened_database)
 
-    found = with_database(chosen_home(data_dir), database, work)
+    held, told = with_database(chosen_home(data_dir), database, work)
     now_ns = SystemClock().now_ns()
     if as_json:
-        desk_views.print_json([desk_views.position_json(each) for each in found.held])
+        desk_views.print_json([desk_views.position_json(each) for each in held])
     else:
-        desk_views.show_positions(found, now_ns, everything=everything)
+        desk_views.show_positions(held, told, now_ns, everything=everything)
 
 
 @desk_app.command(
@@ -118,15 +120,15 @@ def orders(
     from trademantra.data.home import chosen_home
     from trademantra.kit.clock import SystemClock
     from trademantra.trading.control import books
-    from trademantra.trading.control.state import StateStore
 
-    async def work(opened_database: "Database") -> desk_views.Orders:
-        found = await books.orders(opened_database, account, final=_MOST_DONE_ORDERS if everything else 0)
-        return desk_views.Orders(found, await StateStore(opened_database).states())
+    async def work(opened_database: "Database") -> "tuple[Sequence[ShownOrder], desk_views.Told]":
+        done = _MOST_DONE_ORDERS if everything else 0
+        found = await books.orders(opened_database, account, final=done)
+        return found, await desk_views.read_told(opened_database)
 
-    found = with_database(chosen_home(data_dir), database, work)
+    found, told = with_database(chosen_home(data_dir), database, work)
     now_ns = SystemClock().now_ns()
     if as_json:
-        desk_views.print_json([desk_views.order_json(each) for each in found.orders])
+        desk_views.print_json([desk_views.order_json(each) for each in found])
     else:
-        desk_views.show_orders(found, now_ns, everything=everything)
+        desk_views.show_orders(found, told, now_ns, everything=everything)

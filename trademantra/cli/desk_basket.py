@@ -13,6 +13,7 @@ from trademantra.cli.desk_requests import OneAccount, Timeout
 from trademantra.cli.places import AsJson, DatabaseOption, DataDirectory
 from trademantra.cli.text_files import text_of
 from trademantra.core.errors import BadInputError, InvalidValueError
+from trademantra.core.plural import counted
 
 _LARGEST = 1_000_000  # bytes
 _EPILOG = "Examples: [bold]tm desk basket orders.csv[/bold] · [bold]tm desk basket orders.json --skip-refused --json[/bold]"
@@ -58,7 +59,7 @@ def basket(
         wishes = basket_wish(rows)
     except InvalidValueError as error:
         raise BadInputError(file, str(error)) from error
-    what = "\n  ".join([f"{len(rows)} orders", *(str(wish) for wish in wishes)])
+    what = "\n  ".join([counted(len(rows), "order"), *(str(wish) for wish in wishes)])
     arguments = {"rows": rows, "skip_refused": skip_refused}
     by_hand(
         RequestKind.BASKET,

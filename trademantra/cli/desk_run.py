@@ -162,7 +162,7 @@ def planned_from(file: Path, number: int, table: object, data_dir: Path | None) 
     for other, meant in _ALSO.items():
         if other in table and meant in table:
             raise BadInputError(file, f"{where}: {other} and {meant} say the same", hint=f"leave {other} out")
-    table = {_ALSO.get(key, key): value for key, value in table.items()}
+    table = {_ALSO.get(str(key), str(key)): value for key, value in table.items()}
     for key in table:
         if key not in _KEYS:
             near = get_close_matches(key, _KEYS, 1)

@@ -1,24 +1,21 @@
 """What `tm desk` prints: tables for people, JSON for programs."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from trademantra.cli.desk_kill import kill_json
+from trademantra.cli.tables import Cell, Column, print_table
 from trademantra.core.instrument import plain
 from trademantra.core.order import Order
 from trademantra.core.time import datetime_of
 from trademantra.kit.database import Database
 from trademantra.trading.accounts.account import Account
-from trademantra.trading.accounts.settings import AccountMode
+from trademantra.trading.accounts.settings import AccountMode, ZerodhaAccountSettings
 from trademantra.trading.accounts.store import AccountStore
 from trademantra.trading.control.books import ShownOrder, ShownPosition
 from trademantra.trading.control.state import DeskState, StateStore
@@ -38,15 +35,27 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class Positions:
-    held: Sequence[ShownPosition]
+class Told:
+    """How current the rows are: states by account, and the accounts whose times are those of a sandbox."""
+
     states: Mapping[str, DeskState]
+    sandboxes: Collection[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Orders:
-    orders: Sequence[ShownOrder]
-    states: Mapping[str, DeskState]
+async def read_told(database: Database) -> Told:
+    return Told(
+        await StateStore(database).states(), sandbox_accounts(await AccountStore(database).accounts())
+    )
+
+
+def sandbox_accounts(accounts: Sequence[Account]) -> Collection[str]:
+    """Those whose market is a sandbox: it keeps a time of its own, which the times of their rows are."""
+    own = {
+        each.account_id
+        for each in accounts
+        if isinstance(each.settings, ZerodhaAccountSettings) and each.settings.is_sandbox
+    }
+    return {each.account_id for each in accounts if each.prices_from in own}
 
 
 async def read_status(database: Database) -> Status:
@@ -93,27 +102,31 @@ def status_json(found: Status, kills: Sequence[Kill], now_ns: int) -> dict[str, 
 
 
 def show_status(found: Status, now_ns: int) -> None:
-    console = Console(emoji=False)
     if not found.accounts and not found.states:
-        console.print("there is no account yet. A first one, for practice: tm account add practice")
+        typer.echo("there is no account yet. A first one, for practice: tm account add practice")
         return
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("account", "mode", "desk", "last check", "told"):
-        table.add_column(name, overflow="fold")
+    columns = [
+        Column("account", wraps=True), Column("mode"), Column("desk", wraps=True, least=11),
+        Column("last check", wraps=True, least=14), Column("told", wraps=True, least=24),
+    ]  # fmt: skip
+    rows: list[Sequence[Cell]] = []
+    sandboxes = sandbox_accounts(found.accounts)
     modes = {account.account_id: account.mode for account in found.accounts}
     for name in sorted(set(modes) | set(found.states)):
         state, kept = found.states.get(name), found.readiness.get(name)
         mode = modes.get(name)
-        table.add_row(
-            escape(name),
-            "" if mode is None else Text(mode, style="bold red" if mode is AccountMode.LIVE else ""),
-            _desk_words(state, now_ns),
-            "never" if kept is None else _check_words(kept),
-            "" if state is None else Text(told_words(state.told)),
+        rows.append(
+            (
+                name,
+                "" if mode is None else Text(mode, style="bold red" if mode is AccountMode.LIVE else ""),
+                _desk_words(state, now_ns),
+                "never" if kept is None else _check_words(kept, is_sandbox=name in sandboxes),
+                "" if state is None else told_words(state.told),
+            )
         )
-    console.print(table)
+    print_table(columns, rows)
     if found.sessions:
-        _show_sessions(console, found.sessions)
+        _show_sessions(found.sessions, sandboxes)
 
 
 def _desk_words(state: DeskState | None, now_ns: int) -> Text:
@@ -122,10 +135,10 @@ def _desk_words(state: DeskState | None, now_ns: int) -> Text:
     return Text(state.age_text(now_ns), style="green" if state.is_fresh(now_ns) else "yellow")
 
 
-def _check_words(kept: KeptReadiness) -> Text:
+def _check_words(kept: KeptReadiness, *, is_sandbox: bool) -> Text:
     ready = kept.told.get("ready") is True
     words = Text("ready" if ready else "not ready", style="green" if ready else "red")
-    return words.append(f" at {datetime_of(kept.at_ns):%m-%d %H:%M}", style="default")
+    return words.append(f" at {_minute(kept.at_ns, is_sandbox=is_sandbox)}", style="default")
 
 
 def told_words(told: Mapping[str, object]) -> str:
@@ -136,6 +149,8 @@ def told_words(told: Mapping[str, object]) -> str:
     """
     parts = []
     for name, value in told.items():
+        if value in ([], {}):
+            continue
         if isinstance(value, list) and all(isinstance(each, str) for each in value):
             parts.append(f"{name} {', '.join(value)}")
         elif isinstance(value, list | dict):
@@ -145,18 +160,24 @@ def told_words(told: Mapping[str, object]) -> str:
     return " · ".join(parts)
 
 
-def _show_sessions(console: Console, sessions: Sequence[SessionRecord]) -> None:
-    table = Table(box=box.SIMPLE_HEAD, title="last sessions", title_justify="left")
-    table.add_column("session", overflow="fold", min_width=24)
-    for name in ("account", "mode", "started", "ran until"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
+def _show_sessions(sessions: Sequence[SessionRecord], sandboxes: Collection[str]) -> None:
+    columns = [
+        Column("session", wraps=True, least=24), Column("account", wraps=True), Column("mode"),
+        Column("started", wraps=True, least=11), Column("ran until", wraps=True, least=11),
+    ]  # fmt: skip
+    rows = []
     for each in reversed(sessions):
-        until = "" if each.ended_ns is None else f"{datetime_of(each.ended_ns):%m-%d %H:%M}"
-        table.add_row(
-            escape(each.session_id), escape(each.account_id), each.mode.value, f"{datetime_of(each.started_ns):%m-%d %H:%M}",
-            until,
-        )  # fmt: skip
-    console.print(table)
+        begun, until = (
+            "" if ns is None else _minute(ns, is_sandbox=each.account_id in sandboxes)
+            for ns in (each.started_ns, each.ended_ns)
+        )
+        rows.append((each.session_id, each.account_id, each.mode.value, begun, until))
+    print_table(columns, rows, title="last sessions")
+
+
+def _minute(at_ns: int, *, is_sandbox: bool) -> str:
+    """A time of an account's market; that of a sandbox is not the wall's, and says so."""
+    return f"{datetime_of(at_ns):%m-%d %H:%M}{' (sandbox)' if is_sandbox else ''}"
 
 
 def position_json(each: ShownPosition) -> dict[str, object]:
@@ -181,57 +202,55 @@ def order_json(each: ShownOrder) -> dict[str, object]:
     }  # fmt: skip
 
 
-def show_positions(found: Positions, now_ns: int, *, everything: bool) -> None:
-    if not found.held:
+def show_positions(held: Sequence[ShownPosition], told: Told, now_ns: int, *, everything: bool) -> None:
+    if not held:
         typer.echo("nothing was ever held" if everything else "nothing is held")
         return
-    several = len({each.account_id for each in found.held}) > 1
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in (*(["account"] if several else []), "strategy"):
-        table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=16)
-    table.add_column("instrument", overflow="fold", min_width=12)
-    for name in ("quantity", "average cost", "realised", "charges"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for each in found.held:
-        held = each.held
-        table.add_row(
-            *([escape(each.account_id)] if several else []),
-            escape(each.strategy_id),
-            escape(f"{each.instrument_key} {each.product}"),
-            plain(held.quantity), _money(held.average), _money(held.realised), _money(held.charges),
-        )  # fmt: skip
-    Console(emoji=False).print(table)
-    _show_ages({each.account_id for each in found.held}, found.states, now_ns)
+    several = len({each.account_id for each in held}) > 1
+    columns = [
+        *([Column("account", wraps=True)] if several else []), Column("strategy", wraps=True),
+        Column("instrument", wraps=True, least=14),
+        *(Column(name, is_number=True) for name in ("quantity", "average cost", "realised", "charges")),
+    ]  # fmt: skip
+    rows = [
+        (
+            *([each.account_id] if several else []), each.strategy_id, f"{each.instrument_key} {each.product}",
+            plain(each.held.quantity), _money(each.held.average), _money(each.held.realised), _money(each.held.charges),
+        )
+        for each in held
+    ]  # fmt: skip
+    print_table(columns, rows)
+    _show_ages({each.account_id for each in held}, told, now_ns)
 
 
-def show_orders(found: Orders, now_ns: int, *, everything: bool) -> None:
-    if not found.orders:
+def show_orders(orders: Sequence[ShownOrder], told: Told, now_ns: int, *, everything: bool) -> None:
+    if not orders:
         typer.echo(
             "there never was an order" if everything else "no order works; --all shows those that are done"
         )
         return
-    several = len({each.account_id for each in found.orders}) > 1
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("time", no_wrap=True)
-    for name in (*(["account"] if several else []), "strategy"):
-        table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=16)
-    table.add_column("order", overflow="fold", min_width=24)
-    table.add_column("filled", justify="right", no_wrap=True)
-    table.add_column("state", overflow="fold")
-    for each in found.orders:
+    several = len({each.account_id for each in orders}) > 1
+    columns = [
+        Column("time", wraps=True, least=0), *([Column("account", wraps=True)] if several else []), Column("strategy", wraps=True, least=8),
+        Column("order", wraps=True, least=14), Column("filled", wraps=True, is_number=True, least=0), Column("state", wraps=True, least=12),
+    ]  # fmt: skip
+    rows: list[Sequence[Cell]] = []
+    for each in orders:
         order = each.order
         state = each.status.value.replace("_", " ")
         filled = plain(each.filled_quantity)
-        table.add_row(
-            f"{datetime_of(each.created_ns):%m-%d %H:%M:%S}",
-            *([escape(each.account_id)] if several else []),
-            escape(each.strategy_id),
-            escape(f"{order.side.value} {plain(order.quantity)} {order.instrument.key} {_terms(order)}"),
-            f"{filled} at {_money(each.average_price)}" if each.filled_quantity else filled,
-            Text(f"{state}: {each.reason}" if each.reason else state),
+        rows.append(
+            (
+                f"{datetime_of(each.created_ns):%m-%d %H:%M:%S}",
+                *([each.account_id] if several else []),
+                each.strategy_id,
+                f"{order.side.value} {plain(order.quantity)} {order.instrument.key} {_terms(order)}",
+                f"{filled} at {_money(each.average_price)}" if each.filled_quantity else filled,
+                f"{state}: {each.reason}" if each.reason else state,
+            )
         )
-    Console(emoji=False).print(table)
-    _show_ages({each.account_id for each in found.orders}, found.states, now_ns)
+    print_table(columns, rows)
+    _show_ages({each.account_id for each in orders}, told, now_ns)
 
 
 def _terms(order: Order) -> str:
@@ -243,12 +262,13 @@ def _terms(order: Order) -> str:
     return " ".join(words)
 
 
-def _show_ages(accounts: set[str], states: Mapping[str, DeskState], now_ns: int) -> None:
+def _show_ages(accounts: set[str], told: Told, now_ns: int) -> None:
     """How current the rows are: a desk that does not run hears of nothing that happens at the broker."""
     for name in sorted(accounts):
-        state = states.get(name)
+        state = told.states.get(name)
         words = "not running; as its desk left it" if state is None else state.age_text(now_ns)
-        typer.echo(f"{name}: {words}")
+        clock = "; times of its rows are the sandbox's" if name in told.sandboxes else ""
+        typer.echo(f"{name}: {words}{clock}")
 
 
 def _money(amount: Decimal | None) -> str:

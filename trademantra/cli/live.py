@@ -17,6 +17,7 @@ from trademantra.core.bar import Timeframe
 from trademantra.core.errors import InvalidValueError
 from trademantra.core.instrument import Segment
 from trademantra.core.order import Product
+from trademantra.core.plural import counted
 
 if TYPE_CHECKING:
     from trademantra.core.time import Clock
@@ -218,7 +219,7 @@ def _summary(sessions: "Sequence[StrategySession]", *, as_json: bool) -> None:
             }
         )  # fmt: skip
         _say(
-            f"{spec.account_id} {spec.strategy.name}: {len(trades)} trades, net {net:.2f}, charges {costs:.2f}; "
+            f"{spec.account_id} {spec.strategy.name}: {counted(len(trades), 'trade')}, net {net:.2f}, charges {costs:.2f}; "
             f"session {spec.session_id}"
         )
     if as_json:

@@ -9,6 +9,7 @@ from trademantra.brokers.events import SessionState
 from trademantra.brokers.market import Quote
 from trademantra.core.bar import Timeframe
 from trademantra.core.instrument import Instrument
+from trademantra.core.plural import counted
 from trademantra.core.time import NANOSECONDS_PER_SECOND, Clock
 from trademantra.engine.bars import Bars
 from trademantra.kit.timer import Timer
@@ -97,9 +98,9 @@ class Watched:
         """What is asked for because of limits, for the owner; "" where that is nothing."""
         told = []
         if self.bands:
-            told.append(f"price bands of {len(self.bands)} instruments")
+            told.append(f"price bands of {counted(len(self.bands), 'instrument')}")
         if self.indices:
             told.append(f"the move of {', '.join(each.key for each in self.indices)}")
         if self.closes:
-            told.append(f"daily closes of {len(self.closes)} instruments")
+            told.append(f"daily closes of {counted(len(self.closes), 'instrument')}")
         return f"limits look at {', '.join(told)}; {self.name} tells them" if told else ""

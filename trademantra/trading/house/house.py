@@ -20,6 +20,7 @@ from trademantra.brokers.events import SessionChanged, StreamChanged
 from trademantra.brokers.port import BrokerAdapter
 from trademantra.core.errors import TradeMantraError
 from trademantra.core.instrument import Instrument
+from trademantra.core.plural import counted
 from trademantra.core.time import NANOSECONDS_PER_MINUTE, NANOSECONDS_PER_SECOND, datetime_of, ist_date
 from trademantra.kit.bus import Bus
 from trademantra.kit.lease import LeaseLostError
@@ -271,7 +272,7 @@ class House:
             raise
         self.sessions[spec.session_id] = session
         self.parts.say(
-            f"{spec.strategy.name} runs in {spec.account_id}: {len(spec.instruments)} instruments, {spec.timeframe}, "
+            f"{spec.strategy.name} runs in {spec.account_id}: {counted(len(spec.instruments), 'instrument')}, {spec.timeframe}, "
             f"session {spec.session_id}"
         )
         if warning := self._cash_warning(spec):

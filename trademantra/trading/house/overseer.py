@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from trademantra.brokers.errors import BrokerError
 from trademantra.core.errors import TradeMantraError
+from trademantra.core.plural import counted
 from trademantra.core.time import Clock
 from trademantra.engine.records import Reason
 from trademantra.kit.timer import Timer
@@ -98,7 +99,7 @@ class Overseer:
             return _closed_answer(await self._close(room, strategy_id))
         if request.kind is RequestKind.CANCEL_ALL:
             done = await cancel_all(room.desk, room.algos, self._parts.timer, strategy_id=strategy_id)
-            return DeskAnswer(True, f"{len(done)} orders were cancelled")
+            return DeskAnswer(True, f"cancelled: {counted(len(done), 'order')}")
         chosen = [strategy_id] if strategy_id is not None else self._known(room)
         if not chosen:
             return DeskAnswer(False, f"no strategy runs in {room.account_id}")

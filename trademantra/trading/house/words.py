@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from trademantra.core.plural import counted
 from trademantra.core.time import NANOSECONDS_PER_SECOND, datetime_of
 from trademantra.trading.feeds.events import (
     BarsMissing,
@@ -50,7 +51,7 @@ def feed_words(feed: FeedStatus) -> str:
         return f"{feed.source} is down"
     age = "no price yet" if feed.age_ns is None else f"{feed.age_ns / NANOSECONDS_PER_SECOND:.1f} s old"
     stale = f", {feed.stale} stale" if feed.stale else ""
-    return f"{feed.source}, {feed.instruments} instruments, {age}{stale}"
+    return f"{feed.source}, {counted(feed.instruments, 'instrument')}, {age}{stale}"
 
 
 def told_of_feed(event: FeedEvent) -> str:

@@ -17,6 +17,7 @@ from trademantra.core.bar import Timeframe
 from trademantra.core.errors import InvalidValueError, MissingFactError, NotFoundError, TradeMantraError
 from trademantra.core.instrument import Instrument
 from trademantra.core.order import Product
+from trademantra.core.plural import counted
 from trademantra.core.time import NANOSECONDS_PER_MINUTE, datetime_of, ist_date
 from trademantra.engine.records import Reason
 from trademantra.kit.timer import Timer
@@ -206,7 +207,7 @@ class ManualDesk:
         if refused and outcome is Outcome.ACCEPTED:
             outcome = Outcome.PARTLY
         told_rows: list[dict[str, object]] = []
-        lines = [f"{len(rows)} rows: {outcome.value}"]
+        lines = [f"{counted(len(rows), 'row')}: {outcome.value}"]
         for at, row in enumerate(rows, 1):
             leg = by_row.get(at)
             said = refused.get(at) or (leg.text if leg else "")
@@ -275,7 +276,9 @@ class ManualDesk:
         del request
         now_ns = self._parts.timer.now_ns()
         running = [algo_facts(spec, room.desk.book, now_ns) for spec in room.algos.running()]
-        return DeskAnswer(True, f"{len(running)} algorithms run in {room.account_id}", {"algos": running})
+        return DeskAnswer(
+            True, f"in {room.account_id}: {counted(len(running), 'algorithm')}", {"algos": running}
+        )
 
     async def _algo_stop(self, room: AccountRoom, request: DeskRequest) -> DeskAnswer:
         name = str(request.arguments.get("id", ""))

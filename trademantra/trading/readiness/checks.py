@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from trademantra.brokers.accounts import Funds
 from trademantra.brokers.events import SessionState
+from trademantra.core.plural import counted
 from trademantra.core.time import NANOSECONDS_PER_SECOND, datetime_of
 from trademantra.trading.accounts.account import Account
 from trademantra.trading.accounts.settings import ZerodhaAccountSettings
@@ -150,7 +151,11 @@ def feed_check(status: FeedStatus | None) -> Check:
             made, Outcome.WARN, f"{status.stale} of {status.instruments} instruments are stale (last price {age} ago)",
             "before the open that is usual; later it is not",
         )  # fmt: skip
-    return Check(made, Outcome.OK, f"{status.source}, last price {age} ago, {status.instruments} instruments")
+    return Check(
+        made,
+        Outcome.OK,
+        f"{status.source}, last price {age} ago, {counted(status.instruments, 'instrument')}",
+    )
 
 
 def margin_check(funds: Sequence[Funds] | None, least: Decimal, why_unknown: str = "") -> Check:
