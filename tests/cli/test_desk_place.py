@@ -1,12 +1,18 @@
 """`tm desk place`, `basket` and the like, as a person types them: what is wrong is told before any desk is asked."""
 
+import asyncio
+import json
+import threading
+
 import pytest
 
 from tests.cli.test_desk import put, tm
 from trademantra.cli.desk_basket import rows_of
 from trademantra.core.errors import BadInputError, InvalidValueError
 from trademantra.kit.clock import SystemClock
-from trademantra.trading.control.requests import NoAnswerError
+from trademantra.kit.database import Database
+from trademantra.trading.control.requests import DeskAnswer, NoAnswerError, RequestKind, RequestStore
+from trademantra.trading.control.state import DeskState, StateStore
 
 
 @pytest.fixture
@@ -33,6 +39,76 @@ def test_what_cannot_be_is_told_at_once(home, words, says):
     with pytest.raises(InvalidValueError) as caught:
         tm(home, *words)
     assert says in str(caught.value)
+
+
+def test_the_products_of_the_help_are_those_of_the_errors(home):
+    known = "CNC, MIS, NRML, MTF"
+    with pytest.raises(InvalidValueError, match=f"'XYZ' is not known .one of {known}"):
+        tm(home, "place", "INFY", "buy", "1", "--product", "XYZ")
+    for name in ("place", "target", "protect", "convert"):
+        assert known in tm(home, name, "--help").output
+
+
+def test_algorithms_are_asked_of_every_desk_and_one_is_stopped_where_it_runs(home, url):
+    asked = answering(url, {"practice": ["a1"], "other": ["b1", "b2"]})
+    with asked:
+        shown = json.loads(tm(home, "algos", "--json", "--database", url).output)
+        assert {(each["account"], each["id"]) for each in shown} == {
+            ("practice", "a1"),
+            ("other", "b1"),
+            ("other", "b2"),
+        }
+        assert [
+            each["id"]
+            for each in json.loads(
+                tm(home, "algos", "--account", "other", "--json", "--database", url).output
+            )
+        ] == ["b1", "b2"]
+        assert "2 orders" in tm(home, "algos", "--database", url).output
+        tm(home, "algo-stop", "b2", "--database", url)
+        assert asked.stopped == [("other", "b2")]
+        with pytest.raises(InvalidValueError, match="desks run for other, practice"):
+            tm(home, "algo-stop", "nobody", "--database", url)
+
+
+class answering:  # noqa: N801  (reads as a sentence in a test)
+    """A desk that runs accounts with algorithms, and answers from a thread."""
+
+    def __init__(self, url, algos):
+        self.url, self.algos, self.stopped, self.over = url, algos, [], threading.Event()
+
+    def __enter__(self):
+        self.ready = threading.Event()
+        self.thread = threading.Thread(target=lambda: asyncio.run(self.serve()))
+        self.thread.start()
+        assert self.ready.wait(20)
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join(20)
+
+    async def serve(self):
+        database = await Database.open(self.url)
+        states, requests = StateStore(database), RequestStore(database)
+        while not self.over.is_set():
+            now_ns = SystemClock().now_ns()
+            await states.write([DeskState(name, {}, now_ns) for name in self.algos])
+            self.ready.set()
+            for request in await requests.take(list(self.algos), now_ns):
+                if request.kind is RequestKind.ALGOS:
+                    made = [
+                        {"id": each, "kind": "twap", "strategy": "manual", "order": "", "quantity": "9", "instrument": "NSE:INFY",
+                         "product": "MIS", "filled": "0", "average_price": None, "closed": "0", "working": [1, 2]}
+                        for each in self.algos[request.account_id]
+                    ]  # fmt: skip
+                    answer = DeskAnswer(True, "", {"algos": made})
+                else:
+                    self.stopped.append((request.account_id, request.arguments["id"]))
+                    answer = DeskAnswer(True, "taken back")
+                await requests.answer(request.request_id, answer, now_ns)
+            await asyncio.sleep(0.02)
+        await database.close()
 
 
 def test_without_a_desk_nothing_is_sent(home):

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trademantra.cli.desk_options import SomeAccounts
 from trademantra.cli.places import AsJson, DatabaseOption, DataDirectory, with_database
 
 if TYPE_CHECKING:
@@ -20,10 +21,6 @@ desk_app = typer.Typer(
 )
 
 _MOST_DONE_ORDERS = 50
-
-AccountOption = Annotated[
-    list[str] | None, typer.Option("--account", metavar="NAME", help="Only this account; may be repeated.")
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -78,7 +75,7 @@ def status(as_json: AsJson = False, data_dir: DataDirectory = None, database: Da
 
 @desk_app.command("positions", epilog="Example: [bold]tm desk positions --account asha[/bold]")
 def positions(
-    account: AccountOption = None,
+    account: SomeAccounts = None,
     everything: Annotated[bool, typer.Option("--all", help="Also what is flat again.")] = False,
     as_json: AsJson = False,
     data_dir: DataDirectory = None,
@@ -107,7 +104,7 @@ def positions(
     epilog="Examples: [bold]tm desk orders[/bold] · [bold]tm desk orders --account asha --all[/bold]",
 )
 def orders(
-    account: AccountOption = None,
+    account: SomeAccounts = None,
     everything: Annotated[
         bool, typer.Option("--all", help=f"Also the last {_MOST_DONE_ORDERS} that are done.")
     ] = False,

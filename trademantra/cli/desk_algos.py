@@ -5,31 +5,24 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from trademantra.cli.desk_place import Yes, by_hand
-from trademantra.cli.desk_requests import OneAccount, Timeout, ask_desk
+from trademantra.cli.desk_asking import HandCall, ask_desk, served_accounts
+from trademantra.cli.desk_options import DeskCommand, SomeAccounts, Timeout, add
 from trademantra.cli.places import AsJson, DatabaseOption, DataDirectory
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from pathlib import Path
+
+_ALGOS = "Examples: [bold]tm desk algos[/bold] · [bold]tm desk algos --account asha[/bold]"
+_STOP = "Examples: [bold]tm desk algo-stop manual.3f2a91c0d4e5b677[/bold] · [bold]tm desk algo-stop ID --leave[/bold]"
 
 
 def register(desk_app: typer.Typer) -> None:
     """Add these commands to `tm desk`; calling it again adds nothing twice."""
-    known = {command.callback for command in desk_app.registered_commands}
-    for name, command, epilog in (
-        ("algos", algos, "Example: [bold]tm desk algos --account asha[/bold]"),
-        (
-            "algo-stop",
-            algo_stop,
-            "Examples: [bold]tm desk algo-stop manual.3f2a91c0d4e5b677[/bold] · [bold]tm desk algo-stop ID --leave[/bold]",
-        ),
-    ):
-        if command not in known:
-            desk_app.command(name, epilog=epilog)(command)
+    add(desk_app, DeskCommand("algos", algos, _ALGOS), DeskCommand("algo-stop", algo_stop, _STOP))
 
 
 def algos(
-    account: OneAccount = None,
+    account: SomeAccounts = None,
     timeout: Timeout = 30.0,
     as_json: AsJson = False,
     data_dir: DataDirectory = None,
@@ -38,17 +31,13 @@ def algos(
     """What algorithms run, those of strategies too: brackets, TWAPs, icebergs …, and how far each is."""
     import json
 
-    from rich.console import Console
-
     from trademantra.data.home import chosen_home
-    from trademantra.trading.control.requests import RequestKind
 
-    answer = ask_desk(chosen_home(data_dir), database, RequestKind.ALGOS, account, timeout, {})
-    running = cast("Sequence[Mapping[str, object]]", answer.facts["algos"])
+    running = _running(chosen_home(data_dir), database, account, timeout)
     if as_json:
         typer.echo(json.dumps(running))
     elif running:
-        Console(emoji=False).print(_table(running))
+        _show(running)
     else:
         typer.echo("no algorithm runs")
 
@@ -56,59 +45,70 @@ def algos(
 def algo_stop(
     name: Annotated[str, typer.Argument(metavar="ID", help="As tm desk algos shows it.")],
     leave: Annotated[bool, typer.Option("--leave", help="Also close at market what it holds.")] = False,
-    account: OneAccount = None,
-    yes: Yes = False,
-    timeout: Timeout = 30.0,
-    as_json: AsJson = False,
-    data_dir: DataDirectory = None,
-    database: DatabaseOption = None,
+    *,
+    call: HandCall,
 ) -> None:
     """Have an algorithm take back what it has not done yet.  What a bracket holds stays protected.
 
     Of one that only protects (tm desk protect) the exits are taken back, and the position stays without.
     """
+    from dataclasses import replace
+
     from trademantra.trading.control.requests import RequestKind
 
+    if call.account is None:
+        home = call.call().home
+        where = {
+            str(each["account"])
+            for each in _running(home, call.database, None, call.timeout)
+            if each["id"] == name
+        }
+        call = replace(call, account=where.pop()) if len(where) == 1 else call
     what = f"{'close and end' if leave else 'end'} {name}"
-    arguments = {"id": name, "leave": leave}
-    by_hand(
-        RequestKind.ALGO_STOP,
-        arguments,
-        what,
-        account,
-        None,
-        timeout,
-        data_dir,
-        database,
-        yes=yes,
-        as_json=as_json,
-    )
+    call.do(RequestKind.ALGO_STOP, {"id": name, "leave": leave}, what)
 
 
-def _table(running: "Sequence[Mapping[str, object]]") -> "Table":
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
+def _running(
+    home: "Path", database: str | None, accounts: "Sequence[str] | None", timeout: float
+) -> "Sequence[Mapping[str, object]]":
+    """The algorithms of these accounts, or of all that desks run for, each with its account."""
+    from trademantra.trading.control.requests import RequestKind
 
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("algorithm", "strategy", "order"):
-        table.add_column(name, overflow="fold")
-    for name in ("filled", "closed", "working"):
-        table.add_column(name, justify="right", overflow="fold")
-    table.add_column("ends in")
+    found: list[Mapping[str, object]] = []
+    for each in served_accounts(home, database, accounts or None):
+        answer = ask_desk(home, database, RequestKind.ALGOS, each.account_id, timeout, {})
+        told = cast("Sequence[Mapping[str, object]]", answer.facts["algos"])
+        found += [{"account": each.account_id, **facts} for facts in told]
+    return found
+
+
+def _show(running: "Sequence[Mapping[str, object]]") -> None:
+    from trademantra.cli.tables import Cell, Column, print_table
+    from trademantra.core.plural import counted
+
+    several = len({each["account"] for each in running}) > 1
+    columns = [
+        *([Column("account", wraps=True)] if several else []),
+        Column("algorithm", wraps=True), Column("strategy", wraps=True), Column("order", wraps=True, least=12),
+        Column("filled", wraps=True, is_number=True, least=0), Column("closed", is_number=True),
+        Column("working", wraps=True, is_number=True, least=0), Column("ends in", wraps=True, least=0),
+    ]  # fmt: skip
+    rows: list[Sequence[Cell]] = []
     for each in running:
         average = each["average_price"]
         ends = each.get("ends_in_seconds")
         working = cast("Sequence[object]", each["working"])
-        table.add_row(
-            escape(f"{each['kind']} {each['id']}"),
-            escape(str(each["strategy"])),
-            escape(
-                f"{each.get('side', '')} {each['quantity']} {each['instrument']} {each['product']}".strip()
-            ),
-            f"{each['filled']}{f' at {average}' if average else ''}",
-            str(each["closed"]),
-            f"{len(working)} orders",
-            "" if ends is None else f"{ends} s",
+        order = f"{each.get('side', '')} {each['quantity']} {each['instrument']} {each['product']}".strip()
+        rows.append(
+            (
+                *([str(each["account"])] if several else []),
+                f"{each['kind']} {each['id']}",
+                str(each["strategy"]),
+                order,
+                f"{each['filled']}{f' at {average}' if average else ''}",
+                str(each["closed"]),
+                counted(len(working), "order"),
+                "" if ends is None else f"{ends} s",
+            )
         )
-    return table
+    print_table(columns, rows)

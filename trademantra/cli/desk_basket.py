@@ -3,14 +3,14 @@
 import csv
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trademantra.cli.desk_place import RequestId, Yes, by_hand
-from trademantra.cli.desk_requests import OneAccount, Timeout
-from trademantra.cli.places import AsJson, DatabaseOption, DataDirectory
+from trademantra.cli.desk_asking import HandCall
+from trademantra.cli.desk_options import DeskCommand, Timeout, add
 from trademantra.cli.text_files import text_of
 from trademantra.core.errors import BadInputError, InvalidValueError
 from trademantra.core.plural import counted
@@ -21,8 +21,14 @@ _EPILOG = "Examples: [bold]tm desk basket orders.csv[/bold] · [bold]tm desk bas
 
 def register(desk_app: typer.Typer) -> None:
     """Add `basket` to `tm desk`; calling it again adds nothing twice."""
-    if basket not in {command.callback for command in desk_app.registered_commands}:
-        desk_app.command("basket", epilog=_EPILOG)(basket)
+    add(desk_app, DeskCommand("basket", basket, _EPILOG))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BasketCall(HandCall):
+    """Many orders take longer."""
+
+    timeout: Timeout = 45.0
 
 
 def basket(
@@ -36,13 +42,8 @@ def basket(
     skip_refused: Annotated[
         bool, typer.Option("--skip-refused", help="Send the rows that pass, though others are refused.")
     ] = False,
-    account: OneAccount = None,
-    request_id: RequestId = None,
-    yes: Yes = False,
-    timeout: Timeout = 45.0,
-    as_json: AsJson = False,
-    data_dir: DataDirectory = None,
-    database: DatabaseOption = None,
+    *,
+    call: BasketCall,
 ) -> None:
     """Have the running desk place the orders of a file, up to 100: all of them, or none.
 
@@ -60,19 +61,7 @@ def basket(
     except InvalidValueError as error:
         raise BadInputError(file, str(error)) from error
     what = "\n  ".join([counted(len(rows), "order"), *(str(wish) for wish in wishes)])
-    arguments = {"rows": rows, "skip_refused": skip_refused}
-    by_hand(
-        RequestKind.BASKET,
-        arguments,
-        what,
-        account,
-        request_id,
-        timeout,
-        data_dir,
-        database,
-        yes=yes,
-        as_json=as_json,
-    )
+    call.do(RequestKind.BASKET, {"rows": rows, "skip_refused": skip_refused}, what)
 
 
 def rows_of(file: Path) -> Sequence[dict[str, object]]:

@@ -8,7 +8,8 @@ import typer
 
 from trademantra.cli import run_options as o
 from trademantra.cli.delete import is_person
-from trademantra.cli.desk_requests import OneAccount, ask_desk, say_answer, served_account
+from trademantra.cli.desk_asking import ask_desk, say_answer, served_account
+from trademantra.cli.desk_options import OneAccount
 from trademantra.cli.places import AsJson, DatabaseOption, DataDirectory
 from trademantra.core.errors import BadInputError, InvalidValueError
 

@@ -311,9 +311,9 @@ def _symbol(words: Mapping[str, object]) -> str:
 
 
 def _word(words: Mapping[str, object], name: str, kind: type[_Word]) -> _Word:
-    text = _text(words, name).lower().replace("-", "_")
+    text = _text(words, name)
     for word in kind:
-        if word.value.lower().replace("-", "_") == text:
+        if word.value.lower().replace("-", "_") == text.lower().replace("-", "_"):
             return word
     known = ", ".join(word.value for word in kind)
     raise InvalidValueError(f"{name}: {text or 'nothing'!r} is not known", hint=f"one of {known}")
