@@ -100,6 +100,20 @@ def test_orders_of_people_go_the_road_of_every_order(tmp_path):
             assert told.facts["outcome"] == "partly"
             assert [row["outcome"] for row in told.facts["rows"]] == ["accepted", "refused"]
             await scene.until(lambda: scene.held("practice") == {"NSE:SYNAUTO1": 3}, "the good row")
+            # a zero too many is refused however it is asked for, and nothing of it is sent
+            before = len(scene.orders("practice"))
+            huge = {"symbol": "SYNBANK1", "quantity": "100000000"}
+            for kind, words in (
+                (PLACE, huge | {"side": "buy"}),
+                (PLACE, huge | {"side": "sell", "stop": "1%"}),
+                (PLACE, huge | {"side": "buy", "algo": "iceberg", "shown": "10", "price": "160"}),
+                (TARGET, huge),
+                (TARGET, huge | {"quantity": "-100000000"}),
+                (BASKET, {"rows": [good, huge | {"side": "buy"}]}),
+            ):
+                with pytest.raises(RequestFailedError, match=r"at most 200 % \(hand_order_percent\)"):
+                    await ask("practice", kind, **words)
+            assert len(scene.orders("practice")) == before
             # killed: entries are refused, what only closes passes
             now_ns = SystemClock().now_ns()
             scene.house.switch.engage(KillScope.ALL, who="me", why="a test", now_ns=now_ns)
@@ -182,7 +196,7 @@ def test_nonsense_and_lateness_place_nothing(tmp_path):
             with pytest.raises(RequestFailedError, match="is held by hand"):
                 await ask("kite", RequestKind.PROTECT, symbol="SYNIT1", stop="1%")
             with pytest.raises(RequestFailedError, match="Insufficient funds"):
-                await ask("kite", PLACE, symbol="SYNIT1", side="buy", quantity="900000000")
+                await ask("kite", PLACE, symbol="SYNIT1", side="buy", quantity="700", product="CNC")
             with pytest.raises(NoAnswerError, match="no desk took"):
                 await ask("another", PLACE, patience_ns=10**9, symbol="SYNIT1", side="buy", quantity="1")
             # who asked has gone before it was taken: nothing is placed for him

@@ -189,7 +189,7 @@ class House:
             )
         )  # fmt: skip
         manual = ManualParts(
-            rooms=self.rooms, sources=self._adapters, feed=feed, state=state, sessions_in=self._sessions_in,
+            rooms=self.rooms, sources=self._adapters, feed=feed, gate=self.gate, sessions_in=self._sessions_in,
             timer=self._timer, wall=wall,
         )  # fmt: skip
         return feed, ManualDesk(manual)

@@ -131,7 +131,7 @@ async def open_room(
         stack.callback(setattr, guard, "lease", None)
         state.account_opened(account_id, account.user_id)
         shared.gate.set_limits(account_id, *_limits_of(account))
-        state.capital(account_id, await _capital(adapter))
+        state.capital(account_id, await own_money(adapter))
         risk = RiskKeeper(state, account_id, shared.database, shared.journal, lease, timer)
         await risk.load()
         book = OrderBook(
@@ -217,8 +217,8 @@ def _limits_of(account: Account) -> tuple[RiskLimits, ...]:
     return (replace(limits, account=account.limits.account),)
 
 
-async def _capital(adapter: BrokerAdapter) -> Decimal | None:
-    """Own money; None where it cannot be read now.  Brokers with one ledger tell the same in each segment."""
+async def own_money(adapter: BrokerAdapter) -> Decimal | None:
+    """Of an account; None where it cannot be read now.  Brokers with one ledger tell the same in each segment."""
     try:
         funds = await adapter.funds()
     except BrokerError:

@@ -16,7 +16,7 @@ from trademantra.brokers.port import BrokerAdapter
 from trademantra.core.bar import Timeframe
 from trademantra.core.errors import InvalidValueError, MissingFactError, NotFoundError, TradeMantraError
 from trademantra.core.instrument import Instrument
-from trademantra.core.order import Product
+from trademantra.core.order import Product, Side
 from trademantra.core.plural import counted
 from trademantra.core.time import NANOSECONDS_PER_MINUTE, datetime_of, ist_date
 from trademantra.engine.records import Reason
@@ -26,7 +26,7 @@ from trademantra.trading.algos.bracket import ENTRY, GuardSpec
 from trademantra.trading.algos.schedule import volume_curve
 from trademantra.trading.control.requests import DeskAnswer, DeskRequest, RequestKind
 from trademantra.trading.conversion import convert_product
-from trademantra.trading.house.room import AccountRoom
+from trademantra.trading.house.room import AccountRoom, own_money
 from trademantra.trading.intents import MANUAL, OrderIntent, Purpose
 from trademantra.trading.manual.answers import algo_facts, answer_of, leg_facts, number
 from trademantra.trading.manual.feed import HandFeed
@@ -42,6 +42,7 @@ from trademantra.trading.manual.plans import (
     purpose_of,
     request_name,
 )
+from trademantra.trading.manual.size import check_size
 from trademantra.trading.manual.wishes import (
     AlgoKind,
     AlgoWish,
@@ -55,7 +56,8 @@ from trademantra.trading.manual.wishes import (
 from trademantra.trading.orders import PositionKey
 from trademantra.trading.outcomes import LONGEST_WAIT_NS, Outcome, overall, result_of, submit_all, wait_for
 from trademantra.trading.positions import HeldPosition
-from trademantra.trading.risk.state import RiskState
+from trademantra.trading.risk.gate import RiskGate
+from trademantra.trading.risk.limits import Scope
 from trademantra.trading.targets import TargetOrder, move_to_target
 
 _CURVE_DAYS = 10
@@ -78,7 +80,7 @@ class ManualParts:
     rooms: Mapping[str, AccountRoom]
     sources: Mapping[str, BrokerAdapter]
     feed: HandFeed
-    state: RiskState
+    gate: RiskGate
     sessions_in: Callable[[str, str], Sequence[str]]
     timer: Timer
     wall: Timer
@@ -118,6 +120,8 @@ class ManualDesk:
         missing = await self._parts.feed.first_prices(room, [instrument])
         if purpose_of(wish, self._held(room, instrument, wish.product)) is Purpose.ENTRY:
             self._parts.feed.require(missing)
+            await self._know_money(room)
+            self._check_units(room, instrument, wish.side, wish.quantity, wish.price or wish.trigger)
         if wish.algo is not None:
             return await self._work(room, request, wish, wish.algo, instrument)
         self._check_in_time(request)
@@ -156,6 +160,10 @@ class ManualDesk:
         held = self._held(room, instrument, wish.product)
         if held * wish.quantity < 0 or abs(wish.quantity) > abs(held):
             self._parts.feed.require(missing)
+            added = abs(wish.quantity) if held * wish.quantity <= 0 else abs(wish.quantity) - abs(held)
+            side = Side.BUY if wish.quantity > 0 else Side.SELL
+            await self._know_money(room)
+            self._check_units(room, instrument, side, added, wish.price)
         async with self._lock(room):
             self._check_in_time(request)
             terms = self._terms(room, name, instrument, wish.product)
@@ -180,6 +188,7 @@ class ManualDesk:
         missing = await self._parts.feed.first_prices(
             room, list({each.key: each for each in found.values()}.values())
         )
+        await self._know_money(room)
         self._check_in_time(request)
         intents: dict[int, OrderIntent] = {}
         refused: dict[int, str] = {}
@@ -190,6 +199,8 @@ class ManualDesk:
                 intent = intent_of(row, self._terms(room, name, instrument, row.product))
                 if intent.purpose is Purpose.ENTRY and instrument in missing:
                     self._parts.feed.require([instrument])
+                if intent.purpose is Purpose.ENTRY:
+                    self._check_units(room, instrument, row.side, row.quantity, row.price or row.trigger)
                 if not room.desk.book.of_intent(name):
                     room.desk.preview(intent)
                 intents[at] = intent
@@ -308,7 +319,7 @@ class ManualDesk:
     def _terms(self, room: AccountRoom, name: str, instrument: Instrument, product: Product) -> Terms:
         return Terms(
             name=name, account_id=room.account_id, instrument=instrument, held=self._held(room, instrument, product),
-            last=self._parts.state.market(instrument.key).price, now_ns=self._parts.timer.now_ns(),
+            last=self._parts.gate.state.market(instrument.key).price, now_ns=self._parts.timer.now_ns(),
             rest_target=room.account.rest_target,
         )  # fmt: skip
 
@@ -347,6 +358,27 @@ class ManualDesk:
         """Errors: `ExpiredRequestError`.  Nothing is awaited between this and what it allows."""
         if self._parts.wall.now_ns() >= request.expires_ns:
             raise ExpiredRequestError("it took longer than was to be waited for; nothing was sent")
+
+    async def _know_money(self, room: AccountRoom) -> None:
+        """Read the account's own money, where the start could not."""
+        state = self._parts.gate.state
+        if state.book(Scope.ACCOUNT, room.account_id).capital is None:
+            state.capital(room.account_id, await own_money(room.adapter))
+
+    def _check_units(
+        self, room: AccountRoom, instrument: Instrument, side: Side, quantity: Decimal, price: Decimal | None
+    ) -> None:
+        """Errors: `InvalidValueError` for an entry that is too large for the account, or whose money is not known."""
+        gate = self._parts.gate
+        capital = gate.state.book(Scope.ACCOUNT, room.account_id).capital
+        if capital is None:
+            raise InvalidValueError(
+                f"what money {room.account_id} has cannot be read now, so no order by hand can be sized",
+                hint="try again; exits pass",
+            )
+        known = [each for each in (price, gate.state.market(instrument.key).price) if each is not None]
+        limits = gate.limits(room.account_id).order(MANUAL)
+        check_size(instrument, side, quantity, max(known, default=_NOTHING), limits, capital)
 
     def _check_hours(self, instrument: Instrument, algo: AlgoWish) -> None:
         """Errors: `InvalidValueError` for an algorithm that would go on after the close."""

@@ -50,6 +50,8 @@ class OrderLimits:
     `max_price_deviation_percent`: how far limit, trigger and reference price may lie from the last price; options take
     the wider of `option_deviation_percent` of the premium and `option_deviation_amount`.
     `require_price_band`: prices must lie in the day's band, and the band must be known.
+    `hand_order_percent`: what an order by hand may be worth, in percent of the account's own money; `hand_contract_percent`:
+    the same for futures and sold options.  Orders of strategies are not asked: the same limits would hold in back-tests.
     """
 
     max_order_value: Decimal | None = field(default=None, metadata={"kind": kind.AMOUNT})
@@ -58,6 +60,8 @@ class OrderLimits:
     option_deviation_percent: Decimal | None = field(default=None, metadata={"kind": kind.AMOUNT})
     option_deviation_amount: Decimal | None = field(default=None, metadata={"kind": kind.AMOUNT})
     require_price_band: bool | None = field(default=None, metadata={"kind": kind.FLAG})
+    hand_order_percent: Decimal | None = field(default=None, metadata={"kind": kind.AMOUNT})
+    hand_contract_percent: Decimal | None = field(default=None, metadata={"kind": kind.AMOUNT})
     max_price_age_seconds: Decimal | None = field(default=None, metadata={"kind": kind.AGE})
     duplicate_window_seconds: Decimal | None = field(default=None, metadata={"kind": kind.WINDOW})
     max_index_move_percent: Decimal | None = field(default=None, metadata={"kind": kind.PERCENT})
@@ -179,6 +183,10 @@ DEFAULT_LIMITS = RiskLimits(
         # order-to-trade ratio, SURV73597, from 2026-04-06): the wider of 40 % of the premium and 20 rupees
         option_deviation_percent=Decimal(40),
         option_deviation_amount=Decimal(20),
+        # a zero too many, not a rule of the market: twice the own money for what is paid in full or at an intraday margin of
+        # a fifth and more; ten times for contracts, whose exchange margins are about a tenth of their value and more
+        hand_order_percent=Decimal(200),
+        hand_contract_percent=Decimal(1000),
         max_price_age_seconds=Decimal(30),
         duplicate_window_seconds=Decimal(1),
     ),
