@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from trademantra.cli import app
 from trademantra.cli.desk_run import planned_in
-from trademantra.cli.live import _spec
+from trademantra.cli.planned_session import _spec
 from trademantra.core.errors import BadInputError, InvalidValueError
 from trademantra.core.time import IST, ManualClock, ns_of
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trademantra.cli.desk_kill import ScopeAccount, who_asks
+from trademantra.cli.desk_options import DeskCommand, add
 from trademantra.cli.places import DatabaseOption, DataDirectory, with_database
 from trademantra.core.errors import InvalidValueError, NotFoundError, TradeMantraError
 
@@ -26,10 +27,7 @@ _ALIVE = (
 
 def register(desk_app: typer.Typer) -> None:
     """Add these commands to `tm desk`; calling it again adds nothing twice."""
-    known = {command.callback for command in desk_app.registered_commands}
-    for name, command, epilog in (("dead-man", dead_man, _DEAD_MAN), ("alive", alive, _ALIVE)):
-        if command not in known:
-            desk_app.command(name, epilog=epilog)(command)
+    add(desk_app, DeskCommand("dead-man", dead_man, _DEAD_MAN), DeskCommand("alive", alive, _ALIVE))
 
 
 def dead_man(

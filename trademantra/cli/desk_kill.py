@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trademantra.cli.delete import is_person
+from trademantra.cli.desk_options import DeskCommand, add
 from trademantra.cli.places import AsJson, DataDirectory
 from trademantra.core.errors import InvalidValueError, TradeMantraError
 
@@ -35,10 +36,7 @@ _RELEASE = (
 
 def register(desk_app: typer.Typer) -> None:
     """Add these commands to `tm desk`; calling it again adds nothing twice."""
-    known = {command.callback for command in desk_app.registered_commands}
-    for name, command, epilog in (("kill", kill, _KILL), ("release", release, _RELEASE)):
-        if command not in known:
-            desk_app.command(name, epilog=epilog)(command)
+    add(desk_app, DeskCommand("kill", kill, _KILL), DeskCommand("release", release, _RELEASE))
 
 
 def kill(

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trademantra.cli.desk_options import DeskCommand, add
 from trademantra.cli.places import DatabaseOption, DataDirectory
 from trademantra.cli.text_files import text_of
 from trademantra.core.errors import BadInputError
 
 if TYPE_CHECKING:
-    from trademantra.cli.live import Planned
+    from trademantra.cli.planned_session import Planned
 
 _EPILOG = "Examples: [bold]tm desk run --example > desk.toml[/bold] · [bold]tm desk run desk.toml[/bold] · [bold]tm desk run --account asha[/bold]"
 _EXAMPLE = """\
@@ -67,8 +68,7 @@ _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 
 def register(desk_app: typer.Typer) -> None:
     """Add `run` to `tm desk`; calling it again adds nothing twice."""
-    if run not in {command.callback for command in desk_app.registered_commands}:
-        desk_app.command("run", epilog=_EPILOG)(run)
+    add(desk_app, DeskCommand("run", run, _EPILOG))
 
 
 def run(
@@ -154,7 +154,7 @@ def tables_in(file: Path, name: str) -> list[object]:
 
 def planned_from(file: Path, number: int, table: object, data_dir: Path | None) -> "Planned":
     """One strategy's table.  Errors: `BadInputError` naming table and key."""
-    from trademantra.cli.live import Planned, live_options
+    from trademantra.cli.planned_session import Planned, SessionOptions, live_options
 
     where = f"strategy {number}"
     if not isinstance(table, dict):
@@ -180,11 +180,12 @@ def planned_from(file: Path, number: int, table: object, data_dir: Path | None) 
         raise BadInputError(file, f"{where}: cash must be a number above 0, got {cash!r}")
     if short is not None and not isinstance(short, bool):
         raise BadInputError(file, f"{where}: short must be true or false, got {short!r}")
-    options = live_options(
-        words["strategy"], _symbols(file, where, table["symbols"]), words.get("timeframe"),
-        _settings(file, where, table.get("set", {})), float(cash), words.get("costs", "zerodha:MIS"), words.get("size"),
-        words.get("stop"), words.get("target"), words.get("trail"), short, None, None, data_dir,
+    chosen = SessionOptions(
+        symbol=_symbols(file, where, table["symbols"]), timeframe=words.get("timeframe"),
+        settings=_settings(file, where, table.get("set", {})), cash=float(cash), costs=words.get("costs", "zerodha:MIS"),
+        size=words.get("size"), stop=words.get("stop"), target=words.get("target"), trail=words.get("trail"), short=short,
     )  # fmt: skip
+    options = live_options(words["strategy"], chosen, data_dir)
     return Planned(
         options,
         words["account"],

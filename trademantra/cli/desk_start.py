@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from trademantra.cli import run_options as o
 from trademantra.cli.delete import is_person
 from trademantra.cli.desk_asking import ask_desk, say_answer, served_account
-from trademantra.cli.desk_options import OneAccount
+from trademantra.cli.desk_options import DeskCommand, OneAccount, SessionOption, Yes, add
 from trademantra.cli.places import AsJson, DatabaseOption, DataDirectory
+from trademantra.cli.planned_session import SessionOptions
 from trademantra.core.errors import BadInputError, InvalidValueError
 
 _LEFT_ALONE = 1
@@ -23,8 +23,7 @@ _EPILOG = (
 
 def register(desk_app: typer.Typer) -> None:
     """Add `start` to `tm desk`; calling it again adds nothing twice."""
-    if start not in {command.callback for command in desk_app.registered_commands}:
-        desk_app.command("start", epilog=_EPILOG)(start)
+    add(desk_app, DeskCommand("start", start, _EPILOG))
 
 
 def start(
@@ -35,24 +34,14 @@ def start(
         ),
     ],
     account: OneAccount = None,
-    symbol: o.SymbolOption = None,
-    timeframe: Annotated[str, typer.Option("--timeframe", help="Length of its bars: 1m, 5m, 1h …")] = "5m",
-    settings: o.SetOption = None,
-    cash: o.CashOption = 1_000_000.0,
-    costs: o.CostsOption = "zerodha:MIS",
-    size: o.SizeOption = None,
-    stop: o.StopOption = None,
-    target: o.TargetOption = None,
-    trail: o.TrailOption = None,
-    session: Annotated[
-        str | None,
-        typer.Option("--session", metavar="NAME", help="Go on with a session that was interrupted."),
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, also on a live account.")] = False,
+    session: SessionOption = None,
+    yes: Yes = False,
     timeout: Annotated[float, typer.Option(min=0.5, help="Seconds to wait until it runs.")] = 120.0,
     as_json: AsJson = False,
     data_dir: DataDirectory = None,
     database: DatabaseOption = None,
+    *,
+    asked: SessionOptions,
 ) -> None:
     """Have the running desk begin one more session; the others notice nothing.  tm desk stop SESSION ends one.
 
@@ -65,7 +54,7 @@ def start(
 
     home = chosen_home(data_dir)
     if what.endswith(".toml"):
-        if symbol or account:
+        if asked.symbol or account:
             raise InvalidValueError("the file names symbols and accounts", hint="give the file alone")
         file = Path(what)
         tables = [_table_of(file, table) for table in tables_in(file, "strategy")]
@@ -73,13 +62,13 @@ def start(
             raise BadInputError(file, "names no strategy", hint="each is a table [[strategy]]")
     else:
         file, chosen = Path(what), served_account(home, database, account).account_id
-        words = {
-            "strategy": what, "account": chosen, "symbols": symbol or [], "timeframe": timeframe,
-            "set": _settings(settings or []), "cash": cash, "costs": costs, "size": size, "stop": stop, "target": target,
-            "trail": trail, "session": session,
+        words: dict[str, object] = {
+            "strategy": what, "account": chosen, "symbols": asked.symbol or [], "timeframe": asked.timeframe,
+            "set": _settings(asked.settings or []), "cash": asked.cash, "costs": asked.costs, "size": asked.size,
+            "stop": asked.stop, "target": asked.target, "trail": asked.trail, "short": asked.short, "session": session,
         }  # fmt: skip
         tables = [{name: value for name, value in words.items() if value is not None}]
-        if not symbol:
+        if not asked.symbol:
             raise InvalidValueError("name the instruments", hint="--symbol INFY; may be repeated")
     planned = [
         planned_from(file, number, table, data_dir) for number, table in enumerate(tables, 1)

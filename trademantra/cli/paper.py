@@ -136,24 +136,14 @@ def paper(
             hint="--replay PATH, a file of bars or a bar store; or --account NAME for the prices of now",
         )
     if replay is None:
-        from trademantra.cli.live import Planned, live_options, run_desk
+        from trademantra.cli.live import run_desk
+        from trademantra.cli.planned_session import Planned, SessionOptions, live_options
 
-        chosen = live_options(
-            strategy,
-            symbol,
-            timeframe,
-            settings,
-            cash,
-            costs,
-            size,
-            stop,
-            target,
-            trail,
-            short,
-            margin,
-            time_exit,
-            data_dir,
-        )
+        words = SessionOptions(
+            symbol=symbol, timeframe=timeframe, settings=settings, cash=cash, costs=costs, size=size, stop=stop,
+            target=target, trail=trail, short=short,
+        )  # fmt: skip
+        chosen = live_options(strategy, words, data_dir, margin=margin, time_exit=time_exit)
         planned = Planned(chosen, str(account), session, False)
         run_desk(chosen_home(data_dir), [planned], database, as_json=as_json)
         return

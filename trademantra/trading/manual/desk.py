@@ -9,21 +9,16 @@ Invariants:
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 
 from trademantra.brokers.port import BrokerAdapter
-from trademantra.core.bar import Timeframe
-from trademantra.core.errors import InvalidValueError, MissingFactError, NotFoundError, TradeMantraError
+from trademantra.core.errors import InvalidValueError, NotFoundError, TradeMantraError
 from trademantra.core.instrument import Instrument
 from trademantra.core.order import Product, Side
 from trademantra.core.plural import counted
-from trademantra.core.time import NANOSECONDS_PER_MINUTE, datetime_of, ist_date
 from trademantra.engine.records import Reason
 from trademantra.kit.timer import Timer
-from trademantra.markets.sessions import session_on
 from trademantra.trading.algos.bracket import ENTRY, GuardSpec
-from trademantra.trading.algos.schedule import volume_curve
 from trademantra.trading.control.requests import DeskAnswer, DeskRequest, RequestKind
 from trademantra.trading.conversion import convert_product
 from trademantra.trading.house.room import AccountRoom, own_money
@@ -38,7 +33,6 @@ from trademantra.trading.manual.plans import (
     guard_of,
     intent_of,
     key_of,
-    parts_of,
     purpose_of,
     request_name,
 )
@@ -53,6 +47,7 @@ from trademantra.trading.manual.wishes import (
     protect_wish,
     target_wish,
 )
+from trademantra.trading.manual.working_hours import check_hours, curve
 from trademantra.trading.orders import PositionKey
 from trademantra.trading.outcomes import LONGEST_WAIT_NS, Outcome, overall, result_of, submit_all, wait_for
 from trademantra.trading.positions import HeldPosition
@@ -60,8 +55,6 @@ from trademantra.trading.risk.gate import RiskGate
 from trademantra.trading.risk.limits import Scope
 from trademantra.trading.targets import TargetOrder, move_to_target
 
-_CURVE_DAYS = 10
-_MINUTE = Timeframe(1, "m")
 _NOTHING = Decimal(0)
 
 
@@ -142,8 +135,9 @@ class ManualDesk:
     ) -> DeskAnswer:
         """Begin an algorithm; it is told by `algos` from then on."""
         name = request_name(request.request_id)
-        self._check_hours(instrument, algo)
-        weights = await self._curve(room, instrument, algo) if algo.kind is AlgoKind.VWAP else ()
+        check_hours(instrument, algo, self._parts.timer.now_ns())
+        source, now_ns = self._parts.sources[room.account.prices_from], self._parts.timer.now_ns()
+        weights = await curve(source, instrument, algo, now_ns) if algo.kind is AlgoKind.VWAP else ()
         self._check_in_time(request)
         terms = self._terms(room, name, instrument, wish.product)
         await room.algos.start(algo_of(wish, algo, terms, weights))
@@ -379,30 +373,6 @@ class ManualDesk:
         known = [each for each in (price, gate.state.market(instrument.key).price) if each is not None]
         limits = gate.limits(room.account_id).order(MANUAL)
         check_size(instrument, side, quantity, max(known, default=_NOTHING), limits, capital)
-
-    def _check_hours(self, instrument: Instrument, algo: AlgoWish) -> None:
-        """Errors: `InvalidValueError` for an algorithm that would go on after the close."""
-        now_ns = self._parts.timer.now_ns()
-        try:
-            session = session_on(ist_date(now_ns), instrument)
-        except MissingFactError:
-            return
-        left_ns = (session.close_ns if session is not None else 0) - now_ns
-        if left_ns <= 0 or algo.length_ns > left_ns:
-            left = (
-                f"{left_ns // NANOSECONDS_PER_MINUTE} minutes are left today"
-                if left_ns > 0
-                else "it is closed"
-            )
-            raise InvalidValueError(f"{algo.kind} needs an exchange that trades so long: {left}")
-
-    async def _curve(self, room: AccountRoom, instrument: Instrument, algo: AlgoWish) -> tuple[float, ...]:
-        """How volume usually comes in the time to come.  Errors: `BrokerError`, `MissingFactError`."""
-        now_ns = self._parts.timer.now_ns()
-        source = self._parts.sources[room.account.prices_from]
-        end = datetime_of(now_ns)
-        bars = await source.history(instrument, _MINUTE, end - timedelta(days=_CURVE_DAYS), end)
-        return volume_curve(bars, now_ns, now_ns + algo.length_ns, parts_of(algo))
 
     async def _answered(self, room: AccountRoom, intent_id: str) -> None:
         book = room.desk.book

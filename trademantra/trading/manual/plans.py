@@ -5,6 +5,7 @@ The name of everything comes from the request, so a request that is answered twi
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TypedDict
 
 from trademantra.core.errors import InvalidValueError
 from trademantra.core.instrument import Instrument
@@ -47,6 +48,21 @@ class Terms:
     last: Decimal | None
     now_ns: int
     rest_target: bool = True
+
+
+class _SliceWords(TypedDict):
+    """What every algorithm that works in parts is told."""
+
+    algo_id: str
+    account_id: str
+    strategy_id: str
+    instrument: Instrument
+    side: Side
+    quantity: Decimal
+    product: Product
+    decided_ns: int
+    purpose: Purpose
+    price_limit: Decimal | None
 
 
 def request_name(request_id: str) -> str:
@@ -162,7 +178,7 @@ def parts_of(algo: AlgoWish) -> int:
 def algo_of(wish: OrderWish, algo: AlgoWish, terms: Terms, weights: tuple[float, ...] = ()) -> AlgoSpec:
     """`weights`: the volume curve of a VWAP.  Errors: `InvalidValueError`."""
     check_lots(terms.instrument, wish.quantity)
-    words = {
+    words: _SliceWords = {
         "algo_id": terms.name, "account_id": terms.account_id, "strategy_id": MANUAL, "instrument": terms.instrument,
         "side": wish.side, "quantity": wish.quantity, "product": wish.product, "decided_ns": terms.now_ns,
         "purpose": purpose_of(wish, terms.held), "price_limit": wish.price,
@@ -174,19 +190,19 @@ def algo_of(wish: OrderWish, algo: AlgoWish, terms: Terms, weights: tuple[float,
         case AlgoKind.TWAP | AlgoKind.VWAP:
             return ScheduleSpec(
                 start_ns=terms.now_ns, end_ns=end_ns, weights=weights or (1.0,) * parts_of(algo), style=style, finish=finish,
-                **words,  # type: ignore[arg-type]  # fields by name
+                **words,
             )  # fmt: skip
         case AlgoKind.ICEBERG:
-            return IcebergSpec(shown=algo.shown or wish.quantity, **words)  # type: ignore[arg-type]
+            return IcebergSpec(shown=algo.shown or wish.quantity, **words)
         case AlgoKind.PARTICIPATION:
             lot = terms.instrument.lot_size
             least = max(lot, wish.quantity / _LEAST_SLICE_SHARE // lot * lot)
             return ParticipationSpec(
                 share=algo.share or 0.0, least=least, end_ns=end_ns, style=style,
-                **words,  # type: ignore[arg-type]
+                **words,
             )  # fmt: skip
         case AlgoKind.CHASE:
-            return ChaseSpec(end_ns=end_ns, follows=algo.follows, finish=finish, **words)  # type: ignore[arg-type]
+            return ChaseSpec(end_ns=end_ns, follows=algo.follows, finish=finish, **words)
 
 
 def key_of(instrument: Instrument, product: Product, strategy_id: str = MANUAL) -> PositionKey:

@@ -5,9 +5,8 @@ Words are those of `tm desk place` without the dashes, values are texts: {"symbo
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
-from typing import TypeVar
 
 from trademantra.core.errors import InvalidValueError
 from trademantra.core.order import OrderType, Product, Side, Validity
@@ -15,18 +14,27 @@ from trademantra.core.time import NANOSECONDS_PER_MINUTE
 from trademantra.engine.records import LevelKind
 from trademantra.engine.rules import Level
 from trademantra.trading.algos.chase import Follows
-from trademantra.trading.house.symbols import full_name
+from trademantra.trading.manual.words import (
+    LARGEST,
+    flag_in,
+    number_in,
+    only,
+    price_in,
+    product_in,
+    quantity_in,
+    share_in,
+    symbol_in,
+    text_in,
+    validity_in,
+    word_in,
+)
 
 MOST_ROWS = 100
 """Rows of a basket."""
 
-_LARGEST = Decimal(10) ** 9
-_FINEST = -4  # decimal places of a price in the ledger
 _LONGEST_MINUTES = Decimal(24 * 60)
 _MOST_PARTS = 500
-_LONGEST_SYMBOL = 80
 _NO_LEVEL = Level()
-_Word = TypeVar("_Word", bound=StrEnum)
 
 
 class AlgoKind(StrEnum):
@@ -175,11 +183,11 @@ ORDER_WORDS = tuple(sorted(_ORDER_WORDS | _ALGO_WORDS))
 
 def order_wish(words: Mapping[str, object]) -> OrderWish:
     """Errors: `InvalidValueError` naming the word."""
-    _only(words, _ORDER_WORDS | _ALGO_WORDS)
-    price, trigger = _price(words, "price"), _price(words, "trigger")
+    only(words, _ORDER_WORDS | _ALGO_WORDS)
+    price, trigger = price_in(words, "price"), price_in(words, "trigger")
     algo = _algo(words)
-    if _text(words, "type"):
-        kind = _word(words, "type", OrderType)
+    if text_in(words, "type"):
+        kind = word_in(words, "type", OrderType)
     else:  # what the prices say
         kind = {(False, False): OrderType.MARKET, (True, False): OrderType.LIMIT, (False, True): OrderType.SL_M}.get(
             (price is not None, trigger is not None), OrderType.SL
@@ -187,7 +195,7 @@ def order_wish(words: Mapping[str, object]) -> OrderWish:
     for name, value, needed in (("price", price, kind.has_limit), ("trigger", trigger, kind.has_trigger)):
         if needed != (value is not None):
             raise InvalidValueError(f"a {kind} order {'needs a' if needed else 'has no'} {name}")
-    levels, side = _levels(words), _word(words, "side", Side)
+    levels, side = _levels(words), word_in(words, "side", Side)
     check_percent(levels, side)
     if algo is not None:
         if levels.is_some:
@@ -201,44 +209,44 @@ def order_wish(words: Mapping[str, object]) -> OrderWish:
         if algo.kind is AlgoKind.ICEBERG and price is None:
             raise InvalidValueError("iceberg needs a price: it is a limit order", hint="--price 1500")
     return OrderWish(
-        symbol=_symbol(words), side=side, quantity=_quantity(words, "quantity"),
-        product=_product(words, "product"), order_type=kind, price=price, trigger=trigger, validity=_validity(words),
+        symbol=symbol_in(words), side=side, quantity=quantity_in(words, "quantity"),
+        product=product_in(words, "product"), order_type=kind, price=price, trigger=trigger, validity=validity_in(words),
         levels=levels, algo=algo,
     )  # fmt: skip
 
 
 def target_wish(words: Mapping[str, object]) -> TargetWish:
     """Errors: `InvalidValueError` naming the word."""
-    _only(words, {"symbol", "quantity", "product", "price"})
-    quantity = _number(words, "quantity")
-    if abs(quantity) > _LARGEST:
+    only(words, {"symbol", "quantity", "product", "price"})
+    quantity = number_in(words, "quantity")
+    if abs(quantity) > LARGEST:
         raise InvalidValueError(f"quantity: {quantity:g} is more than any exchange takes")
     return TargetWish(
-        symbol=_symbol(words), quantity=quantity, product=_product(words, "product"), price=_price(words, "price")
+        symbol=symbol_in(words), quantity=quantity, product=product_in(words, "product"), price=price_in(words, "price")
     )  # fmt: skip
 
 
 def convert_wish(words: Mapping[str, object]) -> ConvertWish:
     """Errors: `InvalidValueError` naming the word."""
-    _only(words, {"symbol", "from", "to", "quantity", "strategy"})
-    old, new = _word(words, "from", Product), _word(words, "to", Product)
+    only(words, {"symbol", "from", "to", "quantity", "strategy"})
+    old, new = word_in(words, "from", Product), word_in(words, "to", Product)
     if old is new:
         raise InvalidValueError(f"from and to are both {old}")
-    quantity = _quantity(words, "quantity") if _text(words, "quantity") else None
+    quantity = quantity_in(words, "quantity") if text_in(words, "quantity") else None
     return ConvertWish(
-        symbol=_symbol(words), old=old, new=new, quantity=quantity, strategy=_text(words, "strategy")
+        symbol=symbol_in(words), old=old, new=new, quantity=quantity, strategy=text_in(words, "strategy")
     )  # fmt: skip
 
 
 def protect_wish(words: Mapping[str, object]) -> ProtectWish:
     """Errors: `InvalidValueError` naming the word."""
-    _only(words, {"symbol", "product", "stop", "target", "trail"})
+    only(words, {"symbol", "product", "stop", "target", "trail"})
     levels = _levels(words)
     if not levels.is_some:
         raise InvalidValueError(
             "nothing to protect with", hint="give a stop, a target or a trail, such as 1%"
         )
-    return ProtectWish(symbol=_symbol(words), levels=levels, product=_product(words, "product"))
+    return ProtectWish(symbol=symbol_in(words), levels=levels, product=product_in(words, "product"))
 
 
 def basket_wish(rows: object) -> Sequence[OrderWish]:
@@ -284,100 +292,10 @@ def level_words(level: Level) -> str:
     return f"{level.value:g}{ {1: '%', 2: 'pt', 3: 'atr'}.get(int(level.kind), '') }"
 
 
-# -- words
-
-
-def _only(words: Mapping[str, object], known: "frozenset[str] | set[str]") -> None:
-    unknown = [name for name in words if name not in known]
-    if unknown:
-        raise InvalidValueError(f"{unknown[0]!r} is not known", hint=f"known: {', '.join(sorted(known))}")
-
-
-def _text(words: Mapping[str, object], name: str) -> str:
-    value = words.get(name)
-    if value is None:
-        return ""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise InvalidValueError(f"{name} must be a text or a number, got {value!r}")
-    return str(value).strip()
-
-
-def _symbol(words: Mapping[str, object]) -> str:
-    """As the desk looks for it."""
-    symbol = _text(words, "symbol")
-    if not symbol or len(symbol) > _LONGEST_SYMBOL:
-        raise InvalidValueError("name the symbol", hint="INFY, NSE:INFY or NFO:NIFTY26NOVFUT")
-    return full_name(symbol)
-
-
-def _word(words: Mapping[str, object], name: str, kind: type[_Word]) -> _Word:
-    text = _text(words, name)
-    for word in kind:
-        if word.value.lower().replace("-", "_") == text.lower().replace("-", "_"):
-            return word
-    known = ", ".join(word.value for word in kind)
-    raise InvalidValueError(f"{name}: {text or 'nothing'!r} is not known", hint=f"one of {known}")
-
-
-def _product(words: Mapping[str, object], name: str) -> Product:
-    return _word(words, name, Product) if _text(words, name) else Product.MIS
-
-
-def _validity(words: Mapping[str, object]) -> Validity:
-    validity = _word(words, "validity", Validity) if _text(words, "validity") else Validity.DAY
-    if validity is Validity.TTL:
-        raise InvalidValueError("validity: TTL needs minutes, which no order by hand has", hint="DAY or IOC")
-    return validity
-
-
-def _number(words: Mapping[str, object], name: str) -> Decimal:
-    text = _text(words, name)
-    if "_" in text:  # `Decimal` skips them: 1_0 would be ten
-        raise InvalidValueError(f"{name}: {text!r} is no number", hint="write digits alone, such as 1000")
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        raise InvalidValueError(f"{name}: {text or 'nothing'!r} is no number") from None
-    if not number.is_finite():
-        raise InvalidValueError(f"{name}: {text!r} is no number")
-    return number
-
-
-def _quantity(words: Mapping[str, object], name: str) -> Decimal:
-    number = _number(words, name)
-    if not number > 0:
-        raise InvalidValueError(f"{name}: must be above 0, got {number:f}")
-    if number > _LARGEST:
-        raise InvalidValueError(f"{name}: {number:g} is more than any exchange takes")
-    return number
-
-
-def _price(words: Mapping[str, object], name: str) -> Decimal | None:
-    if not _text(words, name):
-        return None
-    price = _quantity(words, name)
-    exponent = price.normalize().as_tuple().exponent
-    if isinstance(exponent, int) and exponent < _FINEST:
-        raise InvalidValueError(f"{name}: {price:f} has more than {-_FINEST} decimal places")
-    return price
-
-
-def _flag(words: Mapping[str, object], name: str) -> bool:
-    value = words.get(name)
-    if value is None or isinstance(value, bool):
-        return bool(value)
-    text = str(value).strip().lower()
-    if text in ("", "no", "false", "0"):
-        return False
-    if text in ("yes", "true", "1"):
-        return True
-    raise InvalidValueError(f"{name}: {value!r} is neither yes nor no")
-
-
 def _levels(words: Mapping[str, object]) -> Levels:
     found: dict[str, Level] = {}
     for field in fields(Levels):
-        level = Level.parse(_text(words, field.name))
+        level = Level.parse(text_in(words, field.name))
         if level_words(level).endswith("atr"):
             raise InvalidValueError(
                 f"{field.name}: no average range is known of an order by hand", hint="write 1% or 15pt"
@@ -388,37 +306,28 @@ def _levels(words: Mapping[str, object]) -> Levels:
 
 def _algo(words: Mapping[str, object]) -> AlgoWish | None:
     given = {name for name in _ALGO_WORDS if words.get(name) not in (None, "", False)}
-    if not _text(words, "algo"):
+    if not text_in(words, "algo"):
         if given:
             raise InvalidValueError(f"{min(given)} belongs to an algorithm", hint="name it: --algo twap")
         return None
-    kind = _word(words, "algo", AlgoKind)
+    kind = word_in(words, "algo", AlgoKind)
     for name in sorted(given - _TAKES[kind]):
         raise InvalidValueError(f"{kind} has no {name}", hint=f"it has {', '.join(sorted(_TAKES[kind]))}")
     for name in sorted(_NEEDS[kind] - given):
         raise InvalidValueError(f"{kind} needs {name}")
-    minutes = _quantity(words, "minutes") if "minutes" in given else None
+    minutes = quantity_in(words, "minutes") if "minutes" in given else None
     if minutes is not None and minutes > _LONGEST_MINUTES:
         raise InvalidValueError(f"minutes: {minutes:f} is longer than a day")
     return AlgoWish(
         kind=kind, minutes=minutes, parts=_parts(words) if "parts" in given else None,
-        shown=_quantity(words, "shown") if "shown" in given else None, share=_share(words) if "share" in given else None,
-        follows=_word(words, "follows", Follows) if "follows" in given else Follows.OWN_BEST,
-        rests=_flag(words, "rest"), gives_up=_flag(words, "give_up"),
+        shown=quantity_in(words, "shown") if "shown" in given else None, share=share_in(words) if "share" in given else None,
+        follows=word_in(words, "follows", Follows) if "follows" in given else Follows.OWN_BEST,
+        rests=flag_in(words, "rest"), gives_up=flag_in(words, "give_up"),
     )  # fmt: skip
 
 
 def _parts(words: Mapping[str, object]) -> int:
-    number = _quantity(words, "parts")
+    number = quantity_in(words, "parts")
     if number != number.to_integral_value() or number > _MOST_PARTS:
         raise InvalidValueError(f"parts: 1 to {_MOST_PARTS}, got {number:f}")
     return int(number)
-
-
-def _share(words: Mapping[str, object]) -> float:
-    """`10%` or `0.1`."""
-    text = _text(words, "share")
-    number = _quantity({"share": text.removesuffix("%")}, "share") / (100 if text.endswith("%") else 1)
-    if number > 1:
-        raise InvalidValueError(f"share: {text} is more than all that trades", hint="write 10% or 0.1")
-    return float(number)
