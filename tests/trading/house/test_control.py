@@ -92,7 +92,7 @@ def test_requests_kills_and_a_lost_lease_touch_what_they_name_and_nothing_else(t
             await scene.until(lambda: scene.held("kite"), "released, it enters")
             assert sum("not made by the desk" in line for line in scene.said) == 1
             # a second desk is refused while this one lives
-            with pytest.raises(LeaseHeldError, match="served by another desk"):
+            with pytest.raises(LeaseHeldError, match="another desk serves account kite"):
                 async with s.running(tmp_path, root, [s.kite_account(root)], [sessions[0]]):
                     pass
             # another process takes the account over: it closes here, the other goes on
