@@ -40,8 +40,12 @@ class Reason(IntEnum):
     TRAIL = 5
     TIME = 6
     SQUARE_OFF = 7
-    MARGIN = 8
+    MARGIN = 8  # for want of money
     END = 9
+    BY_HAND = 10  # a person had it closed
+    KILL_SWITCH = 11  # and the dead-man timer
+    RISK_LIMIT = 12  # a limit that was reached had it closed
+    UNDONE = 13  # another leg of the same order failed
 
 
 class LevelKind(IntEnum):

@@ -40,7 +40,8 @@ _MOST_ROUNDS = 3
 class TargetOrder:
     """The position that a strategy is to have in an instrument: `target` units, negative for short.
 
-    `order_id` makes it idempotent, as `OrderIntent.intent_id`.  Errors: `InvalidValueError`.
+    `order_id` makes it idempotent, as `OrderIntent.intent_id`.  `reason`: what a position that it closes is closed for.
+    Errors: `InvalidValueError`.
     """
 
     order_id: str
@@ -52,6 +53,7 @@ class TargetOrder:
     decided_ns: int
     price: Decimal | None = None
     reference_price: Decimal | None = None
+    reason: Reason = Reason.SIGNAL
     sector: str = ""
     registered_id: str = ""
     labels: frozenset[str] = field(default_factory=frozenset)
@@ -156,7 +158,7 @@ async def move_to_target(
                 f"{own[0].algo_id} works on {key.instrument_key} for {key.strategy_id}",
                 hint="leave it first, or close the position",
             )
-        return await close_one(trader, algos, timer, key, order.order_id, Reason.SIGNAL, wait_ns)
+        return await close_one(trader, algos, timer, key, order.order_id, order.reason, wait_ns)
     names = (f"{order.order_id}/close", f"{order.order_id}/open")
     cancelled: tuple[str, ...] = ()
     for _ in range(_MOST_ROUNDS):

@@ -103,7 +103,7 @@ def test_a_structure_whose_second_side_is_refused_is_undone(url):
         await made.prices("100.00")
         await made.wait(2)
         await made.prices("100.00")
-        assert [told[:3] for told in made.fills()] == [("ENTRY", Side.BUY, 10), ("MARGIN", Side.SELL, 10)]
+        assert [told[:3] for told in made.fills()] == [("ENTRY", Side.BUY, 10), ("UNDONE", Side.SELL, 10)]
         assert not made.held_there()
         assert [told.text for told in made.told_of(AlgoEnded)] == ["undone"]
 

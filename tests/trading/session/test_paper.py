@@ -305,7 +305,7 @@ def test_a_loss_closes_the_position_or_pauses_the_strategy(
     assert "down today" in told["breaches"][0]
     assert told["positions"] == {"mine:FALL": held}
     assert [(trade["reason"], trade["net"]) for trade in told["trades"]] == (
-        [] if held else [("margin", -50.0)]
+        [] if held else [("risk_limit", -50.0)]
     )
 
 

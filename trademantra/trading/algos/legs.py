@@ -129,7 +129,7 @@ class LegsSpec:
 
     def _failed(self, memory: Memory, view: View, number: int, why: str) -> Step:
         leg = self.legs[number]
-        step = self._undo(replace(memory, leaving=Reason.MARGIN), view)
+        step = self._undo(replace(memory, leaving=Reason.UNDONE), view)
         text = f"{leg.side} {leg.quantity} of {leg.instrument.key} {why}: the other legs are undone"
         return replace(step, person=text)
 

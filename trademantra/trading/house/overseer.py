@@ -19,6 +19,7 @@ from trademantra.trading.flattening import Flattened, close_until_flat
 from trademantra.trading.house.position_watch import differences as differences_of
 from trademantra.trading.house.room import AccountRoom
 from trademantra.trading.house.strategies import StrategySession
+from trademantra.trading.intents import MANUAL
 from trademantra.trading.risk.decisions import BreachRequest, Flatten, PauseStrategy
 from trademantra.trading.risk.gate import RiskGate
 from trademantra.trading.risk.kill import KillSwitch
@@ -90,19 +91,19 @@ class Overseer:
     async def _answer(self, room: AccountRoom, request: DeskRequest) -> DeskAnswer:
         named = request.arguments.get("strategy")
         strategy_id = str(named) if named else None
-        if strategy_id is not None and strategy_id not in (known := self._known(room)):
+        known = self._known(room)
+        if strategy_id is not None and strategy_id not in (*known, MANUAL):
             runs = f"there are: {', '.join(known)}" if known else "none runs or holds anything"
             return DeskAnswer(False, f"no strategy {strategy_id!r} in {room.account_id}; {runs}")
         if request.kind is RequestKind.RECONCILE:
             return await self._reconcile(room)
         if request.kind is RequestKind.CLOSE_ALL:
-            return _closed_answer(await self._close(room, strategy_id))
+            return _closed_answer(await self._close(room, strategy_id, Reason.BY_HAND))
         if request.kind is RequestKind.CANCEL_ALL:
             done = await cancel_all(room.desk, room.algos, self._parts.timer, strategy_id=strategy_id)
             return DeskAnswer(True, f"cancelled: {counted(len(done), 'order')}")
-        chosen = [strategy_id] if strategy_id is not None else self._known(room)
-        if not chosen:
-            return DeskAnswer(False, f"no strategy runs in {room.account_id}")
+        # a whole account: orders by hand too, whether anything is held by hand or not
+        chosen = [strategy_id] if strategy_id is not None else sorted({*known, MANUAL})
         if request.kind is RequestKind.PAUSE:
             for each in chosen:
                 self._parts.gate.state.pause(room.account_id, each, "paused by request")
@@ -162,25 +163,25 @@ class Overseer:
             if kill.scope is KillScope.USER and kill.name != room.account.user_id:
                 continue
             strategy_id = kill.name if kill.scope is KillScope.STRATEGY else None
-            await self._tried(room, strategy_id, flatten=kill.flatten)
+            await self._tried(room, strategy_id, Reason.KILL_SWITCH if kill.flatten else None)
 
     async def _flatten(self, request: Flatten) -> None:
         for room in list(self._parts.rooms.values()):
             of_user = request.scope is Scope.USER and room.account.user_id == request.name
             if room.account_id == request.account_id or of_user:
                 strategy_id = request.name if request.scope is Scope.STRATEGY else None
-                await self._tried(room, strategy_id, flatten=True)
+                await self._tried(room, strategy_id, Reason.RISK_LIMIT)
 
-    async def _tried(self, room: AccountRoom, strategy_id: str | None, *, flatten: bool) -> None:
-        """One account's trouble does not keep the others from being closed."""
+    async def _tried(self, room: AccountRoom, strategy_id: str | None, closes: Reason | None) -> None:
+        """Take entries back, and close for the reason `closes`.  One account's trouble does not keep the others from it."""
         try:
             await cancel_all(room.desk, room.algos, self._parts.timer, strategy_id=strategy_id)
-            if flatten:
-                await self._close(room, strategy_id)
+            if closes is not None:
+                await self._close(room, strategy_id, closes)
         except TradeMantraError as error:
             self._parts.say(f"account {room.account_id} could not be cleared: {error}")
 
-    async def _close(self, room: AccountRoom, strategy_id: str | None) -> Flattened:
+    async def _close(self, room: AccountRoom, strategy_id: str | None, reason: Reason) -> Flattened:
         self._numbers += 1
         name = f"close-{self._parts.timer.now_ns()}-{self._numbers}"
         return await close_until_flat(
@@ -188,7 +189,7 @@ class Overseer:
             room.algos,
             self._parts.timer,
             name,
-            Reason.MARGIN,
+            reason,
             self._parts.say,
             strategy_id=strategy_id,
         )
@@ -205,7 +206,7 @@ class Overseer:
     async def _drop_entries(self, account_id: str, strategy_id: str) -> None:
         room = self._parts.rooms.get(account_id)
         if room is not None:
-            await self._tried(room, strategy_id, flatten=False)
+            await self._tried(room, strategy_id, None)
 
     def _sessions(self, account_id: str, strategy_id: str) -> list[StrategySession]:
         return [

@@ -423,7 +423,7 @@ class ReplaySession:
             if isinstance(breach, PauseStrategy):
                 self.state.pause(ACCOUNT, breach.strategy_id, f"{breach.rule}: {breach.text}")
             wants = {
-                run_id: [Drop(symbol) if pauses else Leave(symbol, Reason.MARGIN) for symbol in symbols]
+                run_id: [Drop(symbol) if pauses else Leave(symbol, Reason.RISK_LIMIT) for symbol in symbols]
                 for run_id, symbols in self._symbols.items()
             }
             await self._conductor.carry_out(wants)
