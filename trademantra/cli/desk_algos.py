@@ -5,15 +5,18 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from trademantra.cli.delete import is_person
 from trademantra.cli.desk_asking import HandCall, ask_desk, served_accounts
 from trademantra.cli.desk_options import DeskCommand, SomeAccounts, Timeout, add
 from trademantra.cli.places import AsJson, DatabaseOption, DataDirectory
+from trademantra.core.errors import InvalidValueError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _ALGOS = "Examples: [bold]tm desk algos[/bold] · [bold]tm desk algos --account asha[/bold]"
 _STOP = "Examples: [bold]tm desk algo-stop manual.3f2a91c0d4e5b677[/bold] · [bold]tm desk algo-stop ID --leave[/bold]"
+_LEFT_ALONE = 1
 
 
 def register(desk_app: typer.Typer) -> None:
@@ -50,22 +53,41 @@ def algo_stop(
 ) -> None:
     """Have an algorithm take back what it has not done yet.  What a bracket holds stays protected.
 
-    Of one that only protects (tm desk protect) the exits are taken back, and the position stays without.
+    Of one that only protects (tm desk protect) the stop goes with it and the position stays without: it asks first.
     """
     from dataclasses import replace
 
     from trademantra.trading.control.requests import RequestKind
 
-    if call.account is None:
-        home = call.call().home
-        where = {
-            str(each["account"])
-            for each in _running(home, call.database, None, call.timeout)
-            if each["id"] == name
-        }
-        call = replace(call, account=where.pop()) if len(where) == 1 else call
+    accounts = None if call.account is None else [call.account]
+    found = [
+        each
+        for each in _running(call.call().home, call.database, accounts, call.timeout)
+        if each["id"] == name
+    ]
+    if len(found) == 1:
+        call = replace(call, account=str(found[0]["account"]))
     what = f"{'close and end' if leave else 'end'} {name}"
-    call.do(RequestKind.ALGO_STOP, {"id": name, "leave": leave}, what)
+    arguments: dict[str, object] = {"id": name, "leave": leave}
+    if not leave and len(found) == 1 and found[0].get("protects"):
+        arguments["unprotect"] = call.yes or _may_unprotect(found[0])
+    call.do(RequestKind.ALGO_STOP, arguments, what)
+
+
+def _may_unprotect(algo: "Mapping[str, object]") -> bool:
+    """Asks; ends when the answer is no.  Errors: `InvalidValueError` when there is nobody to ask."""
+    words = (
+        f"the stop of {algo['quantity']} {algo['instrument']} goes with it: the position stays UNPROTECTED"
+    )
+    if not is_person():
+        raise InvalidValueError(
+            f"nothing was done: {words}", hint="add --yes, or --leave to close the position too"
+        )
+    typer.secho(words, fg="red", err=True)
+    if not typer.confirm("Do it?", err=True):
+        typer.echo("nothing was done", err=True)
+        raise typer.Exit(_LEFT_ALONE)
+    return True
 
 
 def _running(

@@ -8,16 +8,19 @@ from decimal import Decimal
 import typer
 from rich.text import Text
 
+from trademantra.cli.desk_held import held_json, show_held
 from trademantra.cli.desk_kill import kill_json
 from trademantra.cli.tables import Cell, Column, print_table
 from trademantra.core.instrument import plain
 from trademantra.core.order import Order
 from trademantra.core.time import datetime_of
+from trademantra.kit.clock import SystemClock
 from trademantra.kit.database import Database
 from trademantra.trading.accounts.account import Account
 from trademantra.trading.accounts.settings import AccountMode, ZerodhaAccountSettings
 from trademantra.trading.accounts.store import AccountStore
 from trademantra.trading.control.books import ShownOrder, ShownPosition
+from trademantra.trading.control.held import OpenPosition, held_everywhere
 from trademantra.trading.control.state import DeskState, StateStore
 from trademantra.trading.readiness.store import KeptReadiness, ReadinessStore
 from trademantra.trading.record.store import RecordStore, SessionRecord
@@ -32,6 +35,7 @@ class Status:
     states: Mapping[str, DeskState]
     readiness: Mapping[str, KeptReadiness]
     sessions: Sequence[SessionRecord]
+    held: Mapping[str, Sequence[OpenPosition]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +64,13 @@ def sandbox_accounts(accounts: Sequence[Account]) -> Collection[str]:
 
 async def read_status(database: Database) -> Status:
     sessions = await RecordStore(database).sessions()
+    states = await StateStore(database).states()
     return Status(
         await AccountStore(database).accounts(),
-        await StateStore(database).states(),
+        states,
         await ReadinessStore(database).last(),
         sessions[-_LAST_SESSIONS:],
+        await held_everywhere(database, states, SystemClock().now_ns()),
     )
 
 
@@ -85,6 +91,7 @@ def status_json(found: Status, kills: Sequence[Kill], now_ns: int) -> dict[str, 
                 "running": name in found.states and found.states[name].is_fresh(now_ns),
                 "state": dict(found.states[name].told) if name in found.states else None,
                 "state_ns": found.states[name].at_ns if name in found.states else None,
+                "held": held_json(found.held.get(name, ())),
                 "readiness": dict(found.readiness[name].told) if name in found.readiness else None,
                 "readiness_ns": found.readiness[name].at_ns if name in found.readiness else None,
             }
@@ -125,6 +132,7 @@ def show_status(found: Status, now_ns: int) -> None:
             )
         )
     print_table(columns, rows)
+    show_held(found.held, frozenset(name for name, each in found.states.items() if each.is_fresh(now_ns)))
     if found.sessions:
         _show_sessions(found.sessions, sandboxes)
 

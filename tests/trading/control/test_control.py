@@ -158,3 +158,77 @@ def test_two_desks_never_take_one_request(url):
         await other.close()
 
     run(url, story)
+
+
+PLACED = replace(ASKED, kind=RequestKind.PLACE, arguments={"symbol": "INFY", "side": "buy", "quantity": "10"})
+AGAIN = replace(PLACED, asked_ns=NOW + 60 * SECOND, expires_ns=NOW + 65 * SECOND)
+
+
+class LaterTimer(SteppingTimer):
+    def __init__(self, waited):
+        super().__init__(waited)
+        self.advance_to(AGAIN.asked_ns)
+
+
+@pytest.mark.parametrize("first", ["unknown", "desk died", "asker died"])
+def test_what_was_never_settled_is_looked_at_again_when_it_is_asked_again(url, first):
+    async def story(database):
+        store = RequestStore(database)
+
+        async def desk(now_ns):
+            taken = await store.take(["a1"], now_ns)
+            if first == "unknown" and taken:
+                await store.answer("r1", DeskAnswer(True, "?", {"outcome": "unknown"}), now_ns)
+
+        async def nobody(_):
+            pass
+
+        if first == "unknown":
+            assert (await store.ask(PLACED, SteppingTimer(desk))).text == "?"
+        else:
+            asking = asyncio.create_task(store.ask(PLACED, ManualTimer(NOW)))
+            while not await store_has(database):
+                await asyncio.sleep(0)
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            if first == "desk died":
+                assert await store.take(["a1"], NOW) == [PLACED]
+                assert await store.left_behind(["a2"], NOW) == []
+                assert [each.request_id for each in await store.left_behind(["a1"], NOW + SECOND)] == ["r1"]
+        assert await store.take(["a1"], NOW + 30 * SECOND) == (), (
+            "nobody waits for it: it is not done by itself"
+        )
+        # asked again while no desk takes it, it is not void for ever: it may have placed something
+        with pytest.raises(NoAnswerError, match="no desk took"):
+            await store.ask(AGAIN, LaterTimer(nobody))
+        assert await store.take(["a1"], AGAIN.expires_ns) == ()
+        seen = []
+
+        async def settles(now_ns):
+            for request in await store.take(["a1"], now_ns):
+                seen.append(request.request_id)
+                await store.answer("r1", DeskAnswer(False, "absent", {"outcome": "refused"}), now_ns)
+
+        for number in (1, 2):  # once it is settled it stays so
+            again = replace(AGAIN, asked_ns=AGAIN.asked_ns + number)
+            with pytest.raises(RequestFailedError, match="absent"):
+                await store.ask(again, LaterTimer(settles))
+        assert seen == ["r1"]
+
+    run(url, story)
+
+
+def test_what_may_not_be_done_twice_is_told_when_its_desk_died(url):
+    async def story(database):
+        store = RequestStore(database)
+        asked = replace(PLACED, kind=RequestKind.CONVERT)
+
+        async def dies(now_ns):
+            if await store.take(["a1"], now_ns):
+                await store.left_behind(["a1"], now_ns)
+
+        with pytest.raises(RequestFailedError, match="it may be done or not"):
+            await store.ask(asked, SteppingTimer(dies))
+        assert await store.take(["a1"], NOW) == ()
+
+    run(url, story)

@@ -125,7 +125,7 @@ class AlgoBook:
         those of `submit` when none of its first orders was taken: then nothing was sent, and it has ended.
         """
         self._doer.check_account(spec)
-        if spec.algo_id in self._runs or spec.algo_id in self._done or spec.algo_id in self._known:
+        if self.knows(spec.algo_id):
             return
         run = Running(spec, Memory(), Memory())
         self._add(run)
@@ -159,6 +159,10 @@ class AlgoBook:
     def running(self) -> Sequence[AlgoSpec]:
         """Those that have work, oldest first."""
         return [run.spec for run in self._runs.values()]
+
+    def knows(self, algo_id: str) -> bool:
+        """Whether the name was used, by one that runs or that has ended within some days."""
+        return algo_id in self._runs or algo_id in self._done or algo_id in self._known
 
     def on_price(
         self, instrument: Instrument, last: float, high: float, low: float, volume: float, bid: float, ask: float, at_ns: int

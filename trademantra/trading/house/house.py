@@ -37,6 +37,7 @@ from trademantra.trading.feeds.tick_hub import TickHub
 from trademantra.trading.house.daily_session import session_for
 from trademantra.trading.house.deciding import Deciding
 from trademantra.trading.house.enlisting import Enlisted
+from trademantra.trading.house.held import HeldWords
 from trademantra.trading.house.listings import TokenBook
 from trademantra.trading.house.market import Market, MarketEars
 from trademantra.trading.house.market_facts import market_facts, tell_sectors, watched_in
@@ -52,10 +53,12 @@ from trademantra.trading.house.square_off import SquareOff
 from trademantra.trading.house.starting import Starter, StarterParts
 from trademantra.trading.house.strategies import StrategySession
 from trademantra.trading.house.symbols import with_instruments
-from trademantra.trading.house.words import told_of_account, told_of_feed
+from trademantra.trading.house.told_orders import ToldOrders
+from trademantra.trading.house.words import told_of_account, told_of_feed, told_of_request
 from trademantra.trading.journal import OrderJournal
 from trademantra.trading.manual.desk import ManualDesk, ManualParts
 from trademantra.trading.manual.feed import HandFeed, HandFeedParts
+from trademantra.trading.orders import PositionKey
 from trademantra.trading.readiness.gate import AccountGate
 from trademantra.trading.risk.dead_man import minutes
 from trademantra.trading.risk.gate import RiskGate
@@ -108,6 +111,11 @@ class House:
         )
         self._square_off = SquareOff(self._timer, parts.square_off_minutes, parts.say)
         self._watch = PositionWatch(self._timer, self.bus, parts.say)
+        self._held = HeldWords(
+            self.rooms, self.sessions, self._timer, ClockTimer(parts.wall), parts.say, parts.clock.now_ns()
+        )
+        self._told_orders = ToldOrders(parts.say, self._is_told_by_a_session)
+        self._coming: set[tuple[str, str]] = set()
         self.overseer = Overseer(
             OverseerParts(
                 rooms=self.rooms, sessions=self.sessions, gate=self.gate, switch=self.switch, workers=self._workers,
@@ -152,9 +160,10 @@ class House:
         shared = Shared(
             owner=self.owner, database=parts.database, journal=journal, timer=self._timer, wall=ClockTimer(parts.wall),
             bus=self.bus, gate=self.gate,
-            workers=self._workers, on_request=self.overseer.heard, not_ready=self._not_ready, lost=self._lost,
+            workers=self._workers, on_request=self.overseer.heard, heard=self._told_orders.hear, not_ready=self._not_ready, lost=self._lost,
             refused=self._refused, say=parts.say,
         )  # fmt: skip
+        self._coming = {(spec.account_id, spec.strategy_id) for spec in sessions}
         used = [wanted.accounts[name] for name in wanted.served_ids]
         tell_sectors(parts, used, self.gate.state)
         for account_id in wanted.served_ids:
@@ -165,6 +174,8 @@ class House:
                 open_room(account, adapters[account_id], guard, shared, neighbours)
             )
             self._rooms_open[account_id] = mine
+        for left in await self._requests.left_behind(list(self.rooms), parts.wall.now_ns()):
+            parts.say(told_of_request(left))
         for source in dict.fromkeys(wanted.accounts[name].prices_from for name in wanted.served_ids):
             await self._open_market(source, adapters[source], enlisted)
         self._hand_feed, self._manual = self._open_manual(enlisted)
@@ -178,6 +189,7 @@ class House:
         await self._watch_facts(sessions)
         for spec in sessions:
             await self._open_session(spec)
+        self._coming.clear()
 
     def _open_manual(self, enlisted: Enlisted) -> tuple[HandFeed, ManualDesk]:
         """Orders by hand, and the prices for them."""
@@ -303,6 +315,7 @@ class House:
                 group.create_task(self._look_for_requests()),
                 group.create_task(self._listen()),
                 group.create_task(self._facts.run()),
+                group.create_task(self._tried(self._held.at_start, "what is held")),
             ]
             await self._stopping.wait()
             for task in tasks:
@@ -315,6 +328,7 @@ class House:
             await self._tried(session.close)
         while self._tasks:
             await asyncio.wait(self._tasks)
+        await self._tried(self._held.at_end, "what is held")
         await self._tried(self._tell_states)
 
     async def _look_often(self) -> None:
@@ -394,6 +408,7 @@ class House:
             self.gate.state.day_rolled()
             for market in self.markets.values():
                 market.hub.renew_hours()
+        self._held.look()
         for session in list(self.sessions.values()):  # one may be ended while another is looked at
             await self._tried(partial(self._look_at_session, session), f"session {session.spec.session_id}")
 
@@ -516,6 +531,14 @@ class House:
         if not self.rooms:
             self.parts.say("no account is left here")
             self.stop()
+
+    def _is_told_by_a_session(self, account_id: str, key: PositionKey) -> bool:
+        """Whether a session tells of what fills in a position: one that runs, or that is just being opened."""
+        return (account_id, key.strategy_id) in self._coming or any(
+            (each.spec.account_id, each.spec.strategy_id) == (account_id, key.strategy_id)
+            and each.decides_on(key.instrument_key)
+            for each in self.sessions.values()
+        )
 
     def _refused(self, account_id: str, refused: Refused) -> None:
         self.parts.say(f"{account_id}: {refused.symbol}: not taken: {refused.text}")

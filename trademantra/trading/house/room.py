@@ -24,7 +24,7 @@ from trademantra.trading.accounts.settings import AccountMode, Broker, PaperAcco
 from trademantra.trading.algos.host import AlgoBook, AlgoParts
 from trademantra.trading.charges import ExecutionCharges
 from trademantra.trading.conversion import ConversionParts
-from trademantra.trading.desk_events import PersonNeeded
+from trademantra.trading.desk_events import Heard, PersonNeeded
 from trademantra.trading.desk_parts import DeskParts
 from trademantra.trading.house.other_desk import another_desk
 from trademantra.trading.journal import OrderJournal
@@ -51,7 +51,8 @@ class Shared:
 
     `timer` is that of the markets; leases live in `wall`'s time, which goes on when a sandbox begins its day anew.
 
-    `on_request` hears what breaches of limits ask for, `lost` of accounts that another process took over.
+    `on_request` hears what breaches of limits ask for, `heard` of all orders of an account from its first instant on, `lost` of
+    accounts that another process took over.
     """
 
     owner: str
@@ -63,6 +64,7 @@ class Shared:
     gate: RiskGate
     workers: StrategyWorkers
     on_request: Callable[[BreachRequest], None]
+    heard: Callable[[OrderBook, Heard], None]
     not_ready: Callable[[str], str]
     lost: Callable[[str, LeaseLostError], None]
     refused: Callable[[str, Refused], None]
@@ -159,6 +161,7 @@ async def open_room(
         await stack.enter_async_context(desk)
         # in the same breath: nothing has been heard since the positions were restored
         risk.restore(with_user=all(each.user_id != account.user_id for each in neighbours))
+        desk.listen(lambda heard: shared.heard(book, heard))
         conductor = Conductor(
             desk, shared.workers, timer, lambda refused: shared.refused(account_id, refused)
         )

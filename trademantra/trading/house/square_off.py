@@ -46,7 +46,7 @@ class SquareOff:
             asked_ns = self._asked.get((room.account_id, key))
             if asked_ns is not None and now_ns - asked_ns < _AGAIN_NS:
                 continue
-            span = self._span(room.account, _instrument(room, key), now_ns)
+            span = self._span(room.account, instrument_of(room, key), now_ns)
             if span is not None and span[0] <= now_ns < span[1]:
                 self._asked[room.account_id, key] = now_ns
                 found.append(key)
@@ -89,7 +89,7 @@ def _profile(account: Account) -> str | None:
     return Broker(account.broker).value
 
 
-def _instrument(room: AccountRoom, key: PositionKey) -> Instrument:
+def instrument_of(room: AccountRoom, key: PositionKey) -> Instrument:
     """A position comes from orders of the book: one of them names it."""
     found = room.desk.book.instrument(key.instrument_key)
     assert found is not None

@@ -102,6 +102,11 @@ class StrategySession:
         """The hub's numbers of the instruments of a run that hears ticks."""
         return self._rows[run_id]
 
+    def decides_on(self, instrument_key: str) -> bool:
+        """Whether a run that was not stopped trades an instrument."""
+        named = {symbol for symbol, each in self.spec.instruments.items() if each.key == instrument_key}
+        return any(named & set(run.symbols) for name, run in self._runs.items() if name not in self.stopped)
+
     def keep_logs(self) -> None:
         """Write what the runs were told up to now."""
         self._logs.keep()

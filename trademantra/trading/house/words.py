@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from trademantra.core.plural import counted
 from trademantra.core.time import NANOSECONDS_PER_SECOND, datetime_of
+from trademantra.trading.control.requests import DeskRequest
 from trademantra.trading.feeds.events import (
     BarsMissing,
     ClockBehind,
@@ -15,6 +16,7 @@ from trademantra.trading.feeds.events import (
     SourceTrouble,
 )
 from trademantra.trading.feeds.hub_settings import FeedStatus
+from trademantra.trading.house.held import held_in
 from trademantra.trading.house.market import Market
 from trademantra.trading.house.room import AccountRoom
 from trademantra.trading.house.strategies import StrategySession
@@ -35,6 +37,7 @@ def told_of_account(
         "session": room.adapter.session.value,
         "broker": None if room.desk.is_reading_well else "does not answer",
         "feed": None if feed is None else feed_words(feed),
+        "held": [each.facts() for each in held_in(room, sessions)] or None,
         "working_orders": len(room.desk.book.working()),
         "strategies": [
             f"{each.spec.strategy_id} ({each.spec.session_id})" + (" stopped" if each.stopped else "")
@@ -52,6 +55,16 @@ def feed_words(feed: FeedStatus) -> str:
     age = "no price yet" if feed.age_ns is None else f"{feed.age_ns / NANOSECONDS_PER_SECOND:.1f} s old"
     stale = f", {feed.stale} stale" if feed.stale else ""
     return f"{feed.source}, {counted(feed.instruments, 'instrument')}, {age}{stale}"
+
+
+def told_of_request(left: DeskRequest) -> str:
+    """One that a desk which is gone had taken and not answered."""
+    return (
+        f"{left.account_id}: {left.kind.value.replace('_', ' ')} {left.request_id}, asked at "
+        f"{datetime_of(left.asked_ns):%m-%d %H:%M:%S}, was not answered when the last desk ended: it may be done or not. "
+        "Orders of it that the journal holds are told below and never sent twice; who asks again under the same --id is answered "
+        "what came of it"
+    )
 
 
 def told_of_feed(event: FeedEvent) -> str:

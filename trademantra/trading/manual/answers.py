@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+from trademantra.core.order import OrderStatus
 from trademantra.core.time import NANOSECONDS_PER_SECOND
 from trademantra.trading.algos.bracket import BracketSpec, GuardSpec
 from trademantra.trading.algos.chase import ChaseSpec
@@ -48,7 +49,11 @@ def answer_of(
     told += [each for each in (text, *(_leg_words(leg, book) for leg in legs)) if each]
     facts: dict[str, object] = {"outcome": outcome.value, "legs": [leg_facts(leg, book) for leg in legs]}
     if outcome is Outcome.UNKNOWN:
-        told.append("the desk goes on finding out: tm desk orders")
+        told.append("the desk goes on finding out: tm desk orders, or ask again under the same --id")
+    elif any(book[name].order.status is OrderStatus.ABSENT for leg in legs for name in leg.orders):
+        told.append(
+            "it never reached the broker and is not sent again under this name; a new --id places it anew"
+        )
     return DeskAnswer(outcome is not Outcome.REFUSED, "; ".join(told), facts)
 
 

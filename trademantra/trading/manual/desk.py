@@ -18,9 +18,10 @@ from trademantra.core.order import Product, Side
 from trademantra.core.plural import counted
 from trademantra.engine.records import Reason
 from trademantra.kit.timer import Timer
-from trademantra.trading.algos.bracket import ENTRY, GuardSpec
+from trademantra.trading.algos.bracket import ENTRY, BracketSpec, GuardSpec
 from trademantra.trading.control.requests import DeskAnswer, DeskRequest, RequestKind
 from trademantra.trading.conversion import convert_product
+from trademantra.trading.house.held import protects
 from trademantra.trading.house.room import AccountRoom, own_money
 from trademantra.trading.intents import MANUAL, OrderIntent, Purpose
 from trademantra.trading.manual.answers import algo_facts, answer_of, leg_facts, number
@@ -49,7 +50,15 @@ from trademantra.trading.manual.wishes import (
 )
 from trademantra.trading.manual.working_hours import check_hours, curve
 from trademantra.trading.orders import PositionKey
-from trademantra.trading.outcomes import LONGEST_WAIT_NS, Outcome, overall, result_of, submit_all, wait_for
+from trademantra.trading.outcomes import (
+    LONGEST_WAIT_NS,
+    LegResult,
+    Outcome,
+    overall,
+    result_of,
+    submit_all,
+    wait_for,
+)
 from trademantra.trading.positions import HeldPosition
 from trademantra.trading.risk.gate import RiskGate
 from trademantra.trading.risk.limits import Scope
@@ -108,6 +117,8 @@ class ManualDesk:
 
     async def _place(self, room: AccountRoom, request: DeskRequest) -> DeskAnswer:
         wish, name = order_wish(request.arguments), request_name(request.request_id)
+        if room.algos.knows(name) or room.desk.book.of_intent(name):
+            return await self._placed(room, name, wish)
         instrument = (await self._parts.feed.find(room, [wish.symbol]))[wish.symbol]
         check_lots(instrument, wish.quantity)
         missing = await self._parts.feed.first_prices(room, [instrument])
@@ -121,14 +132,26 @@ class ManualDesk:
         terms = self._terms(room, name, instrument, wish.product)
         if wish.levels.is_some:
             await room.algos.start(bracket_of(wish, terms))
-            intent_id = f"{name}/{ENTRY}"
-            await self._answered(room, intent_id)
-            legs = [result_of(intent_id, room.desk.book.of_intent(intent_id))]
+            return await self._placed(room, name, wish)
+        legs = await submit_all(room.desk, self._parts.timer, [intent_of(wish, terms)])
+        return answer_of(str(wish), overall(legs), legs, room.desk.book, _cut(room, name, wish.quantity))
+
+    async def _placed(self, room: AccountRoom, name: str, wish: OrderWish) -> DeskAnswer:
+        """What came of an order that was taken in, now or when it was asked for before."""
+        runs = any(each.algo_id == name for each in room.algos.running())
+        if wish.algo is not None:
+            told = f"it runs as {name}; tm desk algos shows how far it is" if runs else "it has ended"
+            return DeskAnswer(True, f"{wish}: {told}", {"outcome": Outcome.ACCEPTED.value, "algo": name})
+        intent_id = f"{name}/{ENTRY}" if wish.levels.is_some else name
+        book = room.desk.book
+        if wish.levels.is_some and not runs and not book.of_intent(intent_id):
+            leg = LegResult(
+                intent_id, Outcome.REFUSED, "the desk ended before it was sent; take a new --id", ()
+            )
         else:
-            intent = intent_of(wish, terms)
-            legs = list(await submit_all(room.desk, self._parts.timer, [intent]))
-            intent_id = name
-        return answer_of(str(wish), overall(legs), legs, room.desk.book, _cut(room, intent_id, wish.quantity))
+            await self._answered(room, intent_id)
+            leg = result_of(intent_id, book.of_intent(intent_id))
+        return answer_of(str(wish), leg.outcome, [leg], book, _cut(room, intent_id, wish.quantity))
 
     async def _work(
         self, room: AccountRoom, request: DeskRequest, wish: OrderWish, algo: AlgoWish, instrument: Instrument
@@ -141,10 +164,7 @@ class ManualDesk:
         self._check_in_time(request)
         terms = self._terms(room, name, instrument, wish.product)
         await room.algos.start(algo_of(wish, algo, terms, weights))
-        return DeskAnswer(
-            True, f"{wish}: it runs as {name}; tm desk algos shows how far it is",
-            {"outcome": Outcome.ACCEPTED.value, "algo": name},
-        )  # fmt: skip
+        return await self._placed(room, name, wish)
 
     async def _target(self, room: AccountRoom, request: DeskRequest) -> DeskAnswer:
         wish, name = target_wish(request.arguments), request_name(request.request_id)
@@ -164,6 +184,7 @@ class ManualDesk:
             order = TargetOrder(
                 order_id=name, account_id=room.account_id, strategy_id=MANUAL, instrument=instrument, product=wish.product,
                 target=wish.quantity, decided_ns=terms.now_ns, price=wish.price, reference_price=terms.last,
+                reason=Reason.BY_HAND,
             )  # fmt: skip
             result = await move_to_target(room.desk, room.algos, self._parts.timer, order)
         now = self._held(room, instrument, wish.product)
@@ -248,6 +269,10 @@ class ManualDesk:
 
     async def _protect(self, room: AccountRoom, request: DeskRequest) -> DeskAnswer:
         wish, name = protect_wish(request.arguments), request_name(request.request_id)
+        if room.algos.knows(name) and all(each.algo_id != name for each in room.algos.running()):
+            raise InvalidValueError(
+                f"{name} was begun and has ended", hint="take a new --id to protect what is held now"
+            )
         instrument = (await self._parts.feed.find(room, [wish.symbol]))[wish.symbol]
         await self._parts.feed.first_prices(room, [instrument])
         async with self._lock(room):
@@ -280,7 +305,10 @@ class ManualDesk:
     async def _algos(self, room: AccountRoom, request: DeskRequest) -> DeskAnswer:
         del request
         now_ns = self._parts.timer.now_ns()
-        running = [algo_facts(spec, room.desk.book, now_ns) for spec in room.algos.running()]
+        running = [
+            algo_facts(spec, room.desk.book, now_ns) | {"protects": protects(room, spec)}
+            for spec in room.algos.running()
+        ]
         return DeskAnswer(
             True, f"in {room.account_id}: {counted(len(running), 'algorithm')}", {"algos": running}
         )
@@ -294,15 +322,21 @@ class ManualDesk:
                 f"no algorithm {name!r} runs in {room.account_id}", hint=f"there are: {there}"
             )
         if request.arguments.get("leave"):
-            room.algos.leave(name, Reason.SIGNAL)
+            room.algos.leave(name, Reason.BY_HAND)
             return DeskAnswer(True, f"{name}: its position is left at market, the rest is taken back")
+        if protects(room, spec) and not request.arguments.get("unprotect"):
+            raise InvalidValueError(
+                f"{name} protects {spec.instruments()[0].key}: its stop would go with it, and the position stay UNPROTECTED",
+                hint="--yes does it all the same; --leave closes the position",
+            )
         room.algos.drop(name)
         if isinstance(spec, GuardSpec):
             return DeskAnswer(
                 True, f"{name}: its exits are taken back; nothing of it protects the position any more"
             )
+        stays = "; its stop and target stay" if isinstance(spec, BracketSpec) else ""
         return DeskAnswer(
-            True, f"{name}: what it has not done yet is taken back; what it holds stays as it is"
+            True, f"{name}: what it has not done yet is taken back; what it holds stays as it is{stays}"
         )
 
     # -- inside
