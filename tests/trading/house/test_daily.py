@@ -171,3 +171,28 @@ async def passing(scene, days, seconds):
     """Some looks of the desk."""
     until_ns = days.now_ns() + seconds * NANOSECONDS_PER_SECOND
     await scene.until(lambda: days.now_ns() > until_ns, "some time")
+
+
+def test_a_session_that_begins_late_is_told_that_and_nothing_of_missing_bars(tmp_path):
+    file = s.strategy_file(tmp_path, "buys", BUYS)
+
+    async def play(days):
+        accounts = [s.kite_account(days.root)]
+        sessions = [n.daily(file, "kite", ["SYNBANK1"], session_id="late")]
+        await days.until("2026-11-20T09:41:00")
+        async with n.desk_in(days, tmp_path, accounts, sessions) as scene:
+            adapter = scene.room("kite").adapter
+            history = adapter.history
+
+            async def slow(*words):  # the bars are asked for, and take some looks to come
+                until_ns = days.now_ns() + 20 * NANOSECONDS_PER_SECOND
+                await scene.until(lambda: days.now_ns() >= until_ns, "some looks")
+                return await history(*words)
+
+            adapter.history = slow
+            await scene.until(lambda: any("too late for the open" in line for line in scene.said), "why")
+            assert not any("has no bar" in line for line in scene.said)
+            assert not made(scene, Purpose.ENTRY)
+
+    with n.sandbox_of_days() as days:
+        asyncio.run(play(days))

@@ -37,6 +37,9 @@ _ASKS_LATER_NS = 5 * NANOSECONDS_PER_MINUTE  # once it is too late to decide
 class _Run:
     """`told`: the newest bar that it was told of each instrument; `day`: the last day that it was told to begin.
 
+    `failed`: why its bars could not be had the last time.  `said`: what the owner was told since the last day,
+    `knows_late`: also why nothing is entered on this one.
+
     `fills`, `unsure`: executions that it is still to be told, and instruments whose entry may be gone, after a restart.
     """
 
@@ -47,7 +50,9 @@ class _Run:
     found: Unheard | None = None
     found_for: date | None = None
     asked_ns: int = 0
-    said: str = ""
+    failed: str = ""
+    knows_late: bool = False
+    said: set[str] = field(default_factory=set)
     fills: list[LiveFill] = field(default_factory=list)
     unsure: list[str] = field(default_factory=list)
 
@@ -137,7 +142,7 @@ class Mornings:
             return
         if is_new or now_ns - run.asked_ns >= again_ns:
             if is_new:
-                run.found, run.found_for = None, today.trade_date
+                run.found, run.found_for, run.failed = None, today.trade_date, ""
             run.asked_ns = now_ns
             self._asking = asyncio.ensure_future(self._find(run, today))
 
@@ -149,10 +154,12 @@ class Mornings:
         try:
             run.found = await self.history.unheard(run.told, run.symbols, last)
         except BrokerError as error:
+            run.failed = error.message
             self._say(
                 run, f"daily bars of {_names(run.symbols)} cannot be had: {error.message}; trying again"
             )
             return
+        run.failed = ""
         self._has_newest |= len(run.found.missing) < len(run.symbols)
 
     def _last_day(self, today: SessionSpan) -> date | None:
@@ -169,12 +176,17 @@ class Mornings:
             self._say(run, f"{_names(found.missing)} did not trade on the last day: there is no bar of it")
             return True
         if now_ns >= today.open_ns + DECIDES_NS:
-            self._say(
-                run,
-                f"the broker has no bar of the last day of {_names(run.symbols)} yet: "
-                "nothing is entered today; what is held stays protected",
-            )
+            self._say_too_late(run)
         return False
+
+    def _say_too_late(self, run: _Run) -> None:
+        """Why nothing is entered today, as far as it is known: bars that were just asked for may still come."""
+        end = "nothing is entered today; what is held stays protected"
+        if run.failed:
+            self._say(run, f"daily bars of {_names(run.symbols)} could not be had in time: {end}")
+        elif run.found is not None:
+            self._say(run, f"the broker has no bar of the last day of {_names(run.found.missing)} yet: {end}")
+        run.knows_late = bool(run.failed) or run.found is not None
 
     async def _begin(self, run_id: str, run: _Run, now_ns: int, today: SessionSpan) -> None:
         """Tell a run of the days that it has not heard, and that this one begins."""
@@ -189,7 +201,7 @@ class Mornings:
                 f"the broker changed the past of {_names(found.changed)}, as after a split or a bonus: nothing is decided "
                 "any more; close the position and begin a new session",
             )
-        elif not in_time and any(day.span.trade_date == last for day in days):
+        elif not in_time and not run.knows_late:
             self._say(run, f"{_names(run.symbols)}: it is too late for the open; nothing is entered today")
         wanted: list[Want] = []
         for day in days:
@@ -199,7 +211,9 @@ class Mornings:
             wanted += await self._tell_day(run_id, run, day, decides=decides)
         wanted += await self._tell_today(run_id, run, now_ns, today, decides=in_time and not found.changed)
         self._waiting.add({run_id: wanted})
-        run.begun, run.found, run.said = today.trade_date, None, ""
+        run.begun, run.found = today.trade_date, None
+        run.said.clear()
+        run.knows_late = False
         self._has_newest = False
         self._parts.room.conductor.release(run_id)
 
@@ -246,9 +260,9 @@ class Mornings:
         return kept
 
     def _say(self, run: _Run, text: str) -> None:
-        """Once, until something else is to be said."""
-        if run.said != text:
-            run.said = text
+        """Once a morning."""
+        if text not in run.said:
+            run.said.add(text)
             self._parts.tell(f"{self._spec.account_id} {self._spec.strategy.name}: {text}")
 
 
