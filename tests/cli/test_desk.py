@@ -118,6 +118,12 @@ def test_orders_and_positions_are_shown_without_a_desk_and_say_how_old_they_are(
     assert "orders 1 · strategies orb[1]" in status
     account = json.loads(tm(empty, "status", "--json", "--database", url).stdout)["accounts"][0]
     assert (account["account_id"], account["running"], account["state"]["orders"]) == ("asha", False, 1)
+    # what is held and nobody runs is named, also where no desk tells of it
+    assert (
+        "asha orb[1]: 4 NSE:INFY (MIS) held, UNPROTECTED: no stop rests at the broker; no desk runs there"
+        in status
+    )
+    assert [(each["strategy_id"], each["protected"]) for each in account["held"]] == [("orb[1]", False)]
 
 
 def test_no_colour_and_no_control_characters_off_a_terminal(url: str, empty: Path) -> None:
@@ -240,3 +246,47 @@ def test_every_command_has_help_with_an_example() -> None:
         "status", "positions", "orders", "kill", "release", "reconcile", "cancel-all", "close-all", "pause", "resume"
     ):  # fmt: skip
         assert "Example" in runner.invoke(app, ["desk", name, "--help"]).stdout, name
+
+
+HELD = {
+    "strategy_id": "manual", "instrument": "NSE:INFY", "product": "MIS", "quantity": "7", "stopped": "0", "triggers": [],
+    "sessions": [], "watched": False, "protected": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("held", "says"),
+    [
+        ({}, "asha manual: 7 NSE:INFY (MIS) held by hand, UNPROTECTED: no stop rests at the broker"),
+        ({"strategy_id": "orb"}, "asha orb: 7 NSE:INFY (MIS) held, no strategy runs it, UNPROTECTED"),
+        (
+            {"strategy_id": "orb", "stopped": "7", "triggers": ["95.5"]},
+            "no strategy runs it, a stop rests at the broker at 95.5",
+        ),
+        (
+            {"strategy_id": "orb", "stopped": "3", "triggers": ["95.5"]},
+            "UNPROTECTED for the most part: a stop for 3 only",
+        ),
+        ({"watched": True}, "held by hand, no stop rests at the broker, the desk watches its level"),
+        ({"stopped": "7", "triggers": ["95.5"]}, None),
+        ({"strategy_id": "orb", "sessions": ["s1"]}, None),
+    ],
+)
+def test_status_names_what_somebody_must_look_at(
+    tmp_path: Path, empty: Path, held: dict[str, object], says: str | None
+) -> None:
+    url = f"sqlite:///{tmp_path / 'desk.db'}"
+
+    async def write() -> None:
+        database = await Database.open(url)
+        state = DeskState(
+            "asha", {"held": [HELD | held]}, SystemClock().now_ns() + 3 * NANOSECONDS_PER_SECOND
+        )
+        await StateStore(database).write([state])
+        await database.close()
+
+    asyncio.run(write())
+    status = tm(empty, "status", "--database", url).stdout
+    assert ("asha manual:" in status or "asha orb:" in status) is (says is not None)
+    assert says is None or says in status
+    assert says is None or "tm desk close-all --account asha --strategy" in status

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import threading
+from contextlib import contextmanager
 
 import pytest
 
 from tests.cli.test_desk import put, tm
+from trademantra.cli import desk_algos
 from trademantra.cli.desk_basket import rows_of
 from trademantra.core.errors import BadInputError, InvalidValueError
 from trademantra.kit.clock import SystemClock
@@ -187,3 +189,68 @@ def test_a_column_that_comes_twice_is_named(tmp_path):
     file.write_text("symbol,side,Quantity,quantity\nINFY,buy,1,100\n")
     with pytest.raises(BadInputError, match="column 'quantity' more than once"):
         rows_of(file)
+
+
+@pytest.mark.parametrize(
+    ("protects", "words", "person", "asked"),
+    [
+        (True, (), None, None),
+        (True, (), "n\n", None),
+        (True, (), "y\n", True),
+        (True, ("--yes",), None, True),
+        (True, ("--leave",), None, False),
+        (False, (), None, False),
+    ],
+)
+def test_the_stop_of_a_position_is_not_taken_away_unasked(
+    home, tmp_path, monkeypatch, protects, words, person, asked
+):
+    """`asked`: what the desk is asked to do without protection; None: it is not asked at all."""
+    url = f"sqlite:///{tmp_path / 'desk.db'}"
+    algo = {
+        "id": "manual.p",
+        "kind": "guard",
+        "quantity": "7",
+        "instrument": "NSE:INFY",
+        "protects": protects,
+    }
+    monkeypatch.setattr(desk_algos, "is_person", lambda: person is not None)
+    with a_desk(url, {"algos": [algo]}) as seen:
+        arguments = ("algo-stop", "manual.p", *words, "--database", url, "--timeout", "20")
+        if asked is None and person is None:
+            with pytest.raises(InvalidValueError, match="the stop of 7 NSE:INFY goes with it"):
+                tm(home, *arguments)
+        else:
+            done = tm(home, *arguments, typed=person)
+            assert done.exit_code == (0 if asked is not None else 1)
+    stops = [each.arguments for each in seen if each.kind == "algo_stop"]
+    assert [bool(each.get("unprotect")) for each in stops] == ([] if asked is None else [asked])
+
+
+@contextmanager
+def a_desk(url, facts):
+    """One that answers everything with these, in a thread, as another process would."""
+    seen, stop, ready = [], threading.Event(), threading.Event()
+
+    async def serve():
+        database = await Database.open(url)
+        store, states = RequestStore(database), StateStore(database)
+        while not stop.is_set():
+            await states.write([DeskState("asha", {}, SystemClock().now_ns())])
+            ready.set()
+            for request in await store.take(["asha"], SystemClock().now_ns()):
+                seen.append(request)
+                await store.answer(
+                    request.request_id, DeskAnswer(True, "done", facts), SystemClock().now_ns()
+                )
+            await asyncio.sleep(0.01)
+        await database.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    assert ready.wait(20)
+    try:
+        yield seen
+    finally:
+        stop.set()
+        thread.join(20)

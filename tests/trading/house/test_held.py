@@ -13,10 +13,27 @@ from trademantra.trading.control.held import held_everywhere
 from trademantra.trading.control.requests import RequestFailedError, RequestKind
 from trademantra.trading.control.state import StateStore
 from trademantra.trading.house.held import held_in
+from trademantra.trading.house.session_record import reason_of
 from trademantra.trading.risk.kill_files import KILL_NAME
 
 PLACE = RequestKind.PLACE
-_SPEED = 40.0
+_SPEED = 20.0
+
+
+@pytest.mark.parametrize(
+    ("child", "left_for", "is_stop", "reason"),
+    [
+        ("entry", Reason.BY_HAND, False, Reason.ENTRY),
+        ("stop", Reason.NONE, True, Reason.STOP),
+        ("stop.1", Reason.BY_HAND, False, Reason.BY_HAND),  # turned into an order at market
+        ("stop", Reason.KILL_SWITCH, True, Reason.STOP),  # it was faster
+        ("target", Reason.NONE, False, Reason.TARGET),
+        ("exit", Reason.KILL_SWITCH, False, Reason.KILL_SWITCH),
+        ("exit", Reason.NONE, False, Reason.SIGNAL),
+    ],
+)
+def test_what_filled_while_its_session_was_not_there_says_why(child, left_for, is_stop, reason):
+    assert reason_of(f"one.INFY.5/{child}", {"one.INFY.5": left_for}, is_stop=is_stop) is reason
 
 
 def said(scene, *words):
@@ -42,19 +59,23 @@ def test_positions_that_nobody_named_are_told_at_a_restart_and_what_stays_held_a
 
     async def play(root):
         accounts = [s.kite_account(root), s.paper_account()]
-        async with desk(tmp_path, root, *accounts, sessions=[s.session(holds, "kite", ["SYNBANK1"])]) as (
-            scene,
-            ask,
-        ):
+        mine = s.session(holds, "kite", ["SYNBANK1"])
+        async with desk(tmp_path, root, *accounts, sessions=[mine]) as (scene, ask):
             await ask("practice", PLACE, symbol="SYNIT1", side="buy", quantity="5")
             line = await until_said(scene, "practice manual: bought 5 NSE:SYNIT1 at", "(entry)")
             assert line.endswith("5 held now")
             await scene.until(lambda: len(scene.exits("kite")) == 2, "a protected position")
             assert not said(scene, "kite holds: bought", "held now"), "its session tells it, once"
             sessions = scene.house.sessions.values()
-            await scene.until(lambda: held_in(scene.room("kite"), sessions)[0].is_protected, "its stop rests")
-            mine = held_in(scene.room("kite"), sessions)[0]
-            assert (mine.sessions, mine.is_protected, mine.is_alarming) == (("holds-kite",), True, False)
+            await scene.until(
+                lambda: (
+                    scene.held("kite") == {"NSE:SYNBANK1": 10}
+                    and held_in(scene.room("kite"), sessions)[0].is_protected
+                ),
+                "all of it is bought, and its stop rests",
+            )
+            found = held_in(scene.room("kite"), sessions)[0]
+            assert (found.sessions, found.is_protected, found.is_alarming) == (("holds-kite",), True, False)
         assert said(
             scene, "still held: kite holds: 10 NSE:SYNBANK1 (MIS) held, a stop rests at the broker at"
         )
@@ -92,6 +113,7 @@ def test_positions_that_nobody_named_are_told_at_a_restart_and_what_stays_held_a
             assert told.facts["outcome"] == "accepted"
             await ask("kite", RequestKind.CLOSE_ALL, strategy="holds")
             await until_said(scene, "kite holds: sold 10 NSE:SYNBANK1", "0 held now")
+            assert {each.key.strategy_id for each in held_in(scene.room("practice"), ())} == {"manual"}
         assert said(scene, "kite: nothing is held")
 
     with s.sandbox(_SPEED) as root:
@@ -140,7 +162,9 @@ def test_an_order_that_never_reached_the_broker_is_told_and_never_sent_again(tmp
                 scene, "kite: BUY 5 NSE:SYNIT1 of manual", "never reached the broker", "not sent again"
             )
             for _ in range(2):  # asked again it is answered as it stands, and nothing is placed
-                with pytest.raises(RequestFailedError, match=r"refused.*never reached the broker.*a new --id"):
+                with pytest.raises(
+                    RequestFailedError, match=r"refused.*never reached the broker.*a new --id"
+                ):
                     await ask("kite", PLACE, "mine", **wanted)
             assert len(scene.orders("kite")) == 1
             told = await ask("kite", PLACE, "anew", **wanted)

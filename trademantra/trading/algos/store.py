@@ -1,12 +1,13 @@
 """Algorithms in the database: rows for the journal, and what still had work at the last end of the desk."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
 import sqlalchemy
 from sqlalchemy import bindparam, insert, select, update
 
+from trademantra.engine.records import Reason
 from trademantra.kit.database import Database
 from trademantra.trading.algos.kinds import kind_of, read_spec
 from trademantra.trading.algos.models import AlgoRow
@@ -73,6 +74,17 @@ async def unfinished(database: Database, account_id: str) -> Sequence[StoredAlgo
             )
             for row in rows
         ]
+
+
+async def leaving_of(database: Database, account_id: str, prefix: str) -> Mapping[str, Reason]:
+    """Why positions were left, by algorithm whose name begins so, finished or not.  Errors: `BadInputError`."""
+    async with database.reading() as session:
+        rows = await session.execute(
+            select(AlgoRow.algo_id, AlgoRow.state).where(
+                AlgoRow.account_id == account_id, AlgoRow.algo_id.startswith(prefix, autoescape=True)
+            )
+        )
+        return {algo_id: from_json(Memory, state, f"algorithm {algo_id}").leaving for algo_id, state in rows}
 
 
 async def ids_since(database: Database, account_id: str, since_ns: int) -> frozenset[str]:

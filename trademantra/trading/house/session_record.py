@@ -5,9 +5,10 @@ from decimal import Decimal
 
 from sqlalchemy import select
 
-from trademantra.core.order import Side
+from trademantra.core.order import OrderType, Side
 from trademantra.engine.live.wants import LiveFill, LiveTrade
 from trademantra.engine.records import Reason
+from trademantra.trading.algos.store import leaving_of
 from trademantra.trading.house.session_spec import SessionParts, SessionSpec
 from trademantra.trading.models import ExecutionRow, OrderRow
 from trademantra.trading.record.store import SessionMode, SessionRecord, TradeRecord
@@ -57,6 +58,8 @@ async def booked(
 
     Orders that the book no longer holds ended long ago; one that it holds and `heard` does not was made since.
     """
+    prefix = f"{spec.session_id}.{symbol}."
+    left_for = await leaving_of(parts.database, spec.account_id, prefix)
     made_since = {each.order.order_id for each in parts.room.desk.book.all()} - heard.keys()
     async with parts.database.reading() as session:
         rows = await session.execute(
@@ -64,7 +67,7 @@ async def booked(
             .join(OrderRow, OrderRow.order_id == ExecutionRow.order_id)
             .where(
                 OrderRow.account_id == spec.account_id,
-                OrderRow.intent_id.startswith(f"{spec.session_id}.{symbol}.", autoescape=True),
+                OrderRow.intent_id.startswith(prefix, autoescape=True),
                 ExecutionRow.quantity > Decimal(0),
             )
             .order_by(ExecutionRow.execution_id)
@@ -75,7 +78,7 @@ async def booked(
                 1 if f'"side":"{Side.BUY.value}"' in request else -1,
                 float(execution.quantity),
                 float(execution.value / execution.quantity / spec.instruments[symbol].multiplier),
-                _reason_of(intent_id),
+                reason_of(intent_id, left_for, is_stop=f'"order_type":"{OrderType.SL_M.value}"' in request),
                 execution.at_ns,
             )
             for intent_id, request, execution in rows
@@ -84,7 +87,17 @@ async def booked(
         ]
 
 
-def _reason_of(intent_id: str) -> Reason:
-    """Why an order of a bracket filled, from the name of its child; what a stop was, fixed or trailing, is not told."""
-    child = intent_id.rpartition("/")[2].partition(".")[0]
-    return {"entry": Reason.ENTRY, "stop": Reason.STOP, "target": Reason.TARGET}.get(child, Reason.SIGNAL)
+def reason_of(intent_id: str, left_for: Mapping[str, Reason], *, is_stop: bool) -> Reason:
+    """Why an order of a bracket filled: by the name of its child, and why the bracket was left, if it was.
+
+    What a stop was, fixed or trailing, is not told; one that was turned into an order at market is no stop any more.
+    """
+    algo_id, _, name = intent_id.rpartition("/")
+    child, leaving = name.partition(".")[0], left_for.get(algo_id, Reason.NONE)
+    if child == "entry":
+        return Reason.ENTRY
+    if child == "stop" and (is_stop or leaving is Reason.NONE):
+        return Reason.STOP
+    if leaving is not Reason.NONE:
+        return leaving
+    return Reason.TARGET if child == "target" else Reason.SIGNAL

@@ -51,6 +51,9 @@ class ToldOrders:
 
 
 def _why(managed: ManagedOrder) -> str:
-    """An exit of an algorithm by its own name: stop, target, exit."""
+    """An exit of an algorithm by its own name, unless it was turned into an order at market."""
     child = base_name(managed.intent_id.rpartition("/")[2])
-    return child if child in ("stop", "target", "exit", "surplus") else managed.purpose.value
+    kind = managed.order.order_type
+    if (child == "stop" and kind.has_trigger) or (child == "target" and kind.has_limit):
+        return child
+    return managed.purpose.value
