@@ -7,6 +7,7 @@ import pytest
 
 from tests.trading.house import scene as s
 from tests.trading.manual.test_manual_desk import desk
+from trademantra.brokers.errors import BrokerUnavailableError
 from trademantra.engine.records import Reason
 from trademantra.kit.clock import SystemClock
 from trademantra.trading.control.held import held_everywhere
@@ -150,10 +151,11 @@ def test_an_order_that_never_reached_the_broker_is_told_and_never_sent_again(tmp
     async def play(root):
         async with desk(tmp_path, root, s.kite_account(root)) as (scene, ask):
 
-            async def lost(_):
-                await asyncio.Event().wait()
+            async def silent(*_):
+                raise BrokerUnavailableError("no line to the broker")
 
-            scene.room("kite").adapter.place = lost  # as if the process died before a byte of it left
+            adapter = scene.room("kite").adapter  # not a byte leaves, and nothing can be found out
+            adapter.place = adapter.orders = adapter.orders_by_tag = silent
             told = await ask("kite", PLACE, "mine", **wanted)
             assert told.facts["outcome"] == "unknown"
         assert said(scene, "still works at the broker: kite BUY 5 NSE:SYNIT1 of manual")
