@@ -80,8 +80,12 @@ def add(
         typer.Option(metavar="FILE", help="Limits in JSON; docs/risk.md. - reads standard input."),
     ] = None,
     data_source: Annotated[
-        str, typer.Option(metavar="NAME", help="Account whose prices it sees; own: its own.")
-    ] = "own",
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Account whose prices it sees; own: its own. Again for the next one, heard while the first fails.",
+        ),
+    ] = None,
     api_secret_file: SecretFile = None,
     data_dir: DataDirectory = None,
     database: DatabaseOption = None,
@@ -92,7 +96,7 @@ def add(
     """
     from trademantra.data.home import chosen_home
     from trademantra.kit.clock import SystemClock
-    from trademantra.trading.accounts.account import Account
+    from trademantra.trading.accounts.account import Account, parse_sources
     from trademantra.trading.accounts.changes import broker_of, mode_of, settings_with_proxy
     from trademantra.trading.accounts.secret_files import open_box, put_api_secret
     from trademantra.trading.accounts.settings import Broker
@@ -114,7 +118,7 @@ def add(
         mode=mode_of(mode or "paper"),
         settings=parsed,
         title=title,
-        data_source=data_source,
+        data_sources=parse_sources(",".join(data_source or ())),
         limits=RiskLimits() if limits is None else limits_from_json(_text(limits)),
         created_ns=SystemClock().now_ns(),
     )

@@ -59,7 +59,7 @@ def sandbox_accounts(accounts: Sequence[Account]) -> Collection[str]:
         for each in accounts
         if isinstance(each.settings, ZerodhaAccountSettings) and each.settings.is_sandbox
     }
-    return {each.account_id for each in accounts if each.prices_from in own}
+    return {each.account_id for each in accounts if not own.isdisjoint(each.prices_from)}
 
 
 async def read_status(database: Database) -> Status:

@@ -150,7 +150,7 @@ def _summary(sessions: "Sequence[StrategySession]", *, as_json: bool) -> None:
 async def _accounts(
     database: "Database", account_id: str, *, wants_live: bool | None
 ) -> "dict[str, Account]":
-    """The account and the one whose prices it hears.  Errors: `NotFoundError`, `InvalidValueError`."""
+    """The account and those whose prices it hears.  Errors: `NotFoundError`, `InvalidValueError`."""
     from trademantra.trading.accounts.account import OWN
     from trademantra.trading.accounts.settings import AccountMode, Broker
     from trademantra.trading.accounts.store import AccountStore
@@ -164,9 +164,9 @@ async def _accounts(
     if wants_live is False and account.mode is not AccountMode.PAPER:
         raise InvalidValueError(f"account {account_id} is live", hint="tm live …, or a paper account")
     found = {account_id: account}
-    if account.data_source != OWN:
-        found[account.data_source] = await store.get_open(account.data_source)
-    elif account.broker is Broker.PAPER:
+    for name in account.prices_from:
+        found[name] = account if name == account_id else await store.get_open(name)
+    if account.broker is Broker.PAPER and OWN in account.data_sources:
         raise InvalidValueError(
             f"paper account {account_id} has no prices of its own",
             hint=f"tm account set {account_id} data_source=NAME of an account whose feed it hears",

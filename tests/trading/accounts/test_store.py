@@ -67,10 +67,12 @@ async def refused(kind, words):
 def test_what_was_put_in_comes_out(url):
     async def story(store, _):
         await store.add(PAPER)
-        await store.add(replace(LIVE, data_source="own"))
+        await store.add(replace(LIVE, data_sources=("own",)))
         assert await store.get("p1") == PAPER
         assert await store.accounts() == [PAPER, LIVE]
-        changed = replace(PAPER, title="Other", limits=parse_limits({}), data_source="z1", rest_target=False)
+        changed = replace(
+            PAPER, title="Other", limits=parse_limits({}), data_sources=("z1",), rest_target=False
+        )
         await store.change(changed)
         assert await store.get("p1") == changed
 
@@ -117,7 +119,7 @@ def test_a_name_is_given_once_and_a_removed_account_stays_on_file(url):
         async with refused(DataConflictError, "there is an account p1 already"):
             await store.add(PAPER)
         await store.add(LIVE)
-        await store.change(replace(PAPER, data_source="z1"))
+        await store.change(replace(PAPER, data_sources=("z1",)))
         async with refused(DataConflictError, "z1 is the data source of p1"):
             await store.close("z1", 9)
         await store.close("p1", 9)
@@ -137,12 +139,12 @@ def test_a_name_is_given_once_and_a_removed_account_stays_on_file(url):
 def test_a_source_of_prices_is_an_open_account_with_prices_of_its_own(url):
     async def story(store, _):
         await store.add(LIVE)
-        await store.add(replace(PAPER, data_source="z1"))
-        third = replace(PAPER, account_id="p2", data_source="p1")
+        await store.add(replace(PAPER, data_sources=("z1",)))
+        third = replace(PAPER, account_id="p2", data_sources=("p1",))
         async with refused(InvalidValueError, "p1 takes its prices from z1 itself"):
             await store.add(third)
         async with refused(InvalidValueError, "no account nosuch to take prices from"):
-            await store.add(replace(third, data_source="nosuch"))
+            await store.add(replace(third, data_sources=("nosuch",)))
         async with refused(NotFoundError, "there are: p1, z1"):
             await store.get("p2")
 

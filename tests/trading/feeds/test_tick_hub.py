@@ -102,7 +102,7 @@ async def test_an_instrument_is_subscribed_once_and_left_with_its_last_owner():
 @runs
 async def test_what_cannot_be_subscribed_changes_nothing():
     desk = Desk(2)
-    desk.brokers[0].refuses = True
+    desk.brokers[0].refuses = desk.brokers[1].refuses = True
     with pytest.raises(BrokerUnavailableError):
         await desk.hub.subscribe("a", [NIFTY], timeframes=[ONE_MINUTE])
     with pytest.raises(InvalidValueError, match="resample"):

@@ -5,6 +5,7 @@ import http.client
 import textwrap
 import threading
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from random import Random
@@ -68,7 +69,7 @@ class Mine(EventStrategy):
 
 
 @contextmanager
-def sandbox(speed=SPEED):
+def sandbox(speed=SPEED, api_key="testkey"):
     """A sandbox's root; its day begins just before the open."""
     listener = listen("127.0.0.1", 0)
     root = root_of(listener)
@@ -77,7 +78,7 @@ def sandbox(speed=SPEED):
     async def serve():
         server = Sandbox(
             root=root,
-            accounts=[default_account(root)],
+            accounts=[replace(default_account(root), api_key=api_key)],
             settings=KiteSettings(rate_limits=False, auto_login=True),
             market=invented_market(DAY, seed=7, shares=4, settings=ExchangeSettings()),
             wiring=Wiring(wall=SystemClock(), report=lambda text: None),
@@ -106,7 +107,7 @@ def kite_account(root, name="kite", settings=None, **more):
 def paper_account(name="practice", source="kite", **more):
     settings = PaperAccountSettings(cash=Decimal(1_000_000))
     return Account(
-        account_id=name, broker=Broker.PAPER, mode=AccountMode.PAPER, settings=settings, data_source=source, **more
+        account_id=name, broker=Broker.PAPER, mode=AccountMode.PAPER, settings=settings, data_sources=(source,) if isinstance(source, str) else source, **more
     )  # fmt: skip
 
 

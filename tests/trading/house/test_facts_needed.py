@@ -44,7 +44,7 @@ def test_what_limits_need(limits, needed):
 def trading(name, source, needs, instruments, index="NSE:NIFTY 50", held=()):
     account = Account(
         account_id=name, broker=Broker.PAPER, mode=AccountMode.PAPER, settings=PaperAccountSettings(index=index),
-        data_source=source,
+        data_sources=(source,),
     )  # fmt: skip
     return Trading(account=account, needs=needs, instruments=instruments, held=held)
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from urllib.parse import urlsplit, urlunsplit
 
 from trademantra.core.errors import InvalidValueError
-from trademantra.trading.accounts.account import Account
+from trademantra.trading.accounts.account import Account, parse_sources
 from trademantra.trading.accounts.settings import (
     AccountMode,
     AccountSettings,
@@ -60,7 +60,7 @@ def changed(account: Account, pairs: Mapping[str, str]) -> tuple[Account, str]:
     if "title" in pairs:
         made = replace(made, title=pairs["title"].strip())
     if "data_source" in pairs:
-        made = replace(made, data_source=pairs["data_source"].strip())
+        made = replace(made, data_sources=parse_sources(pairs["data_source"]))
     if "outside_hours" in pairs:
         words = [each.value for each in OutsideHours]
         made = replace(

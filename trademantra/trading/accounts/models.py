@@ -10,7 +10,7 @@ class AccountRow(Table):
     """One account.  A trigger of the database refuses to change `account_id`, `user_id`, `broker` and `mode`.
 
     `settings`, `limits` and `go_live` are JSON (`accounts.settings`, `risk.limits_json`, `go_live`); no secret stands in them.
-    `data_source`: the account whose prices it sees, or "own".  Times in ns UTC; `closed_ns` None: open.
+    `data_source`: the accounts whose prices it sees, with commas, or "own".  Times in ns UTC; `closed_ns` None: open.
     """
 
     __tablename__ = "desk_account"

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trademantra.core.errors import DataConflictError, InvalidValueError, NotFoundError, TradeMantraError
 from trademantra.kit.database import Database
-from trademantra.trading.accounts.account import OWN, Account
+from trademantra.trading.accounts.account import OWN, Account, parse_sources
 from trademantra.trading.accounts.models import AccountRow
 from trademantra.trading.accounts.settings import AccountMode, Broker, settings_from_json, settings_to_json
 from trademantra.trading.go_live import GoLiveThresholds
@@ -95,12 +95,8 @@ class AccountStore:
         """
         account = await self.get_open(account_id)
         async with self._database.writing() as session:
-            users = await session.scalars(
-                select(AccountRow.account_id).where(
-                    AccountRow.data_source == account_id, AccountRow.closed_ns.is_(None)
-                )
-            )
-            if seen := list(users):
+            rows = await session.scalars(select(AccountRow).where(AccountRow.closed_ns.is_(None)))
+            if seen := [row.account_id for row in rows if account_id in parse_sources(row.data_source)]:
                 raise DataConflictError(
                     f"account {account_id} is the data source of {', '.join(sorted(seen))}",
                     hint="give those another source, or remove them first",
@@ -111,18 +107,19 @@ class AccountStore:
 
 async def _check_source(session: AsyncSession, account: Account) -> None:
     """A source is an open account with prices of its own: no chains, no circles."""
-    if account.data_source == OWN:
-        return
-    row = await session.get(AccountRow, account.data_source)
-    if row is None or row.closed_ns is not None:
-        raise InvalidValueError(
-            f"there is no account {account.data_source} to take prices from", hint="tm account list"
-        )
-    if row.data_source != OWN:
-        raise InvalidValueError(
-            f"account {account.data_source} takes its prices from {row.data_source} itself",
-            hint=f"name {row.data_source} as the source",
-        )
+    for name in account.data_sources:
+        row = None if name == OWN else await session.get(AccountRow, name)
+        if name != OWN and (row is None or row.closed_ns is not None):
+            raise InvalidValueError(f"there is no account {name} to take prices from", hint="tm account list")
+        if row is not None and row.broker == Broker.PAPER.value and row.data_source == OWN:
+            raise InvalidValueError(
+                f"paper account {name} has no prices of its own", hint="name an account at a broker"
+            )
+        if row is not None and OWN not in parse_sources(row.data_source):
+            raise InvalidValueError(
+                f"account {name} takes its prices from {row.data_source} itself",
+                hint=f"name {row.data_source} as the source",
+            )
 
 
 async def _unknown(session: AsyncSession, account_id: str) -> NotFoundError:
@@ -147,7 +144,7 @@ def _columns(account: Account) -> Mapping[str, object]:
         "title": account.title,
         "broker": account.broker.value,
         "mode": account.mode.value,
-        "data_source": account.data_source,
+        "data_source": ",".join(account.data_sources),
         "settings": settings_to_json(account.settings),
         "limits": limits_to_json(account.limits),
         "outside_hours": account.outside_hours.value,
@@ -166,7 +163,7 @@ def _account(row: AccountRow) -> Account:
         title=row.title,
         broker=broker,
         mode=AccountMode(row.mode),
-        data_source=row.data_source,
+        data_sources=parse_sources(row.data_source),
         settings=settings_from_json(broker, row.settings),
         limits=limits_from_json(row.limits),
         outside_hours=OutsideHours(row.outside_hours),

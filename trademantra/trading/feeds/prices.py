@@ -17,7 +17,7 @@ class Price:
     """A last price as it was known at one moment.
 
     `age_ns` is counted from the older of the feed's stamp and the arrival.  `is_stale`: older than its limit, or the
-    feed is down and it was not asked for since: not a price to trade on.
+    feed is down, or another source is heard by now, and it was not asked for since: not a price to trade on.
     """
 
     instrument: Instrument
@@ -73,13 +73,16 @@ class LastPrices:
         """When its last tick came; 0 when none ever did."""
         return int(self._received[row]) if row < len(self._received) else 0
 
-    def get(self, row: int, now_ns: int, limit_ns: int, down_since_ns: int | None) -> Price | None:
-        """None while there is no price."""
+    def get(
+        self, row: int, now_ns: int, limit_ns: int, down_since_ns: int | None, heard: int = 0
+    ) -> Price | None:
+        """None while there is no price.  `heard`: the source that is heard now."""
         if row >= len(self._price) or not self._price[row]:
             return None
         at, received = int(self._at[row]), int(self._received[row])
         age = max(now_ns - min(at, received), 0)
         cut_off = down_since_ns is not None and received <= down_since_ns
+        of_another = self._source[row] != heard and self._origin[row] == Origin.STREAM
         return Price(
             instrument=self._table[row],
             value=decimal_of(float(self._price[row])),
@@ -88,14 +91,22 @@ class LastPrices:
             age_ns=age,
             source=self._sources[int(self._source[row])],
             origin=Origin(int(self._origin[row])),
-            is_stale=cut_off or age > limit_ns,
+            is_stale=bool(cut_off or of_another or age > limit_ns),
         )
 
-    def stale_rows(self, rows: Int64Array, now_ns: int, limit_ns: int) -> Int64Array:
-        """Those of `rows` of which nothing was received for `limit_ns`, the longest silent first."""
+    def stale_rows(self, rows: Int64Array, now_ns: int, limit_ns: int, heard: int | None) -> Int64Array:
+        """Those of `rows` of which nothing was received for `limit_ns`, or nothing from the source that is `heard` since it
+        is (None: from any), the longest silent first."""
         received = np.zeros(len(rows), np.int64)
         known = rows < len(self._received)
         received[known] = self._received[rows[known]]
         old = now_ns - received > limit_ns
+        if heard is not None:
+            known_rows = rows[known]
+            old[known] |= (
+                (self._source[known_rows] != heard)
+                & (self._origin[known_rows] == Origin.STREAM)
+                & (received[known] > 0)
+            )
         stale: Int64Array = rows[old][np.argsort(received[old], kind="stable")]
         return stale

@@ -1,7 +1,7 @@
 """The tick hub: one per desk.  Ticks of the source that works go to prices, bars, the recording and whoever listens.
 
 - Several strategies may want one instrument: it is subscribed once, and left when the last of them leaves.
-- Every source is subscribed, one is heard (`sources`): no tick comes twice.
+- Every source is subscribed, one is heard (`sources`): no tick comes twice, and no total jumps (`day_totals`).
 - While the source that is heard is down, prices are stale (`last` says so) unless they were asked for over REST, which
   happens at a bounded rate; bars wait, and those that were missed are fetched from history before later ones (`backfill`).
 - Only the clock that is passed in is read.  `run` does everything until it is cancelled; a test calls `turn` itself.
@@ -19,6 +19,7 @@ from trademantra.brokers.errors import BrokerError
 from trademantra.brokers.events import StreamState
 from trademantra.brokers.market import Quote, StreamMode
 from trademantra.core.bar import Timeframe
+from trademantra.core.errors import UnknownInstrumentError
 from trademantra.core.instrument import Instrument
 from trademantra.core.time import NANOSECONDS_PER_SECOND, Clock, datetime_of
 from trademantra.engine.bars import Int64Array
@@ -27,19 +28,20 @@ from trademantra.trading.feeds.bar_builder import BarBuilder
 from trademantra.trading.feeds.bar_rules import BarClosed
 from trademantra.trading.feeds.best_prices import BestPrices
 from trademantra.trading.feeds.clock_watch import ClockWatch
+from trademantra.trading.feeds.day_totals import DayTotals
 from trademantra.trading.feeds.events import (
     FeedBack,
     FeedEvent,
     FeedLost,
     RecordingStopped,
     SourceSwitched,
-    SourceTrouble,
 )
 from trademantra.trading.feeds.hours import TradingHours
-from trademantra.trading.feeds.hub_settings import FeedStatus, HubSettings, TickSource
+from trademantra.trading.feeds.hub_settings import FeedStatus, HubSettings, SourceStatus, TickSource
 from trademantra.trading.feeds.prices import LastPrices, Price
 from trademantra.trading.feeds.recorder import Recorder
 from trademantra.trading.feeds.sources import SourceChoice
+from trademantra.trading.feeds.subscribing import Subscriptions
 from trademantra.trading.feeds.ticks import InstrumentTable, Origin, TickBatch, batch_of
 
 _MODES = tuple(StreamMode)  # from little to much
@@ -75,10 +77,13 @@ class TickHub:
         self._sleep = sleep
         self._choice = SourceChoice(len(self._sources), self.settings.switch, self._now_ns)
         self._prices = LastPrices(self.table, tuple(source.name for source in self._sources))
+        self._totals = DayTotals(self.table, len(self._sources)) if len(self._sources) > 1 else None
         self._clock_watch = ClockWatch(self._now_ns)
         self._delivery = BarDelivery(self.builder, self.settings.backfill, self._tell_bar, self._tell)
         self._wants: dict[int, dict[str, _Want]] = {}
         self._subscribed: dict[int, StreamMode] = {}
+        self._at_sources = Subscriptions(self._sources, self.table, self._tell)
+        self._asked_ns = self._switched_ns = self._now_ns
         self._on_ticks: list[Callable[[TickBatch], None]] = []
         self._on_bar: list[Callable[[BarClosed], None]] = []
         self._on_event: list[Callable[[FeedEvent], None]] = []
@@ -111,8 +116,8 @@ class TickHub:
     ) -> None:
         """Hear these instruments, and have these bars of each, until `owner` leaves.  Asking again adds to it.
 
-        Errors: `BrokerError` of the source that is heard, `InvalidValueError` for bars that cannot be built; nothing
-        is changed then.
+        A source that does not take them is told, and asked again.  Errors: `BrokerError`, `UnknownInstrumentError` where
+        none takes them, `InvalidValueError` for bars that cannot be built; nothing is changed then.
         """
         now = self._now()
         new: dict[int, StreamMode] = {}
@@ -126,7 +131,7 @@ class TickHub:
         hours = {instrument: self._hours_of(instrument) for instrument in instruments} if timeframes else {}
         if new:
             self._joined_ns = now if self._joined_ns is None else self._joined_ns
-            await self._subscribe_at_sources([self.table[row] for row in new], mode)
+            await self._at_sources.add([self.table[row] for row in new], mode, self._choice.active)
         self._subscribed |= new
         for instrument in instruments:
             row = self.table.row_of(instrument)
@@ -156,11 +161,12 @@ class TickHub:
                 self._prices.forget(row)
                 gone.append(self.table[row])
         if gone:
-            for source in self._sources:
-                await self._attempt(source, source.adapter.unsubscribe(gone))
+            await self._at_sources.leave(gone)
 
     def renew_hours(self) -> None:
         """A day begins: ask for the trading hours of everything anew."""
+        if self._totals is not None:
+            self._totals.forget()
         self.builder.renew_hours({each: self._hours_of(each) for each, _ in self.builder.series()})
 
     # ------------------------------------------------------------ prices
@@ -169,7 +175,9 @@ class TickHub:
         """The last price with its age and source; None before the first.  `limit_ns` instead of `stale_after_ns`."""
         row = self.table.find(instrument)
         limit = self.settings.stale_after_ns if limit_ns is None else limit_ns
-        return None if row is None else self._prices.get(row, self._now(), limit, self._gap_ns)
+        if row is None:
+            return None
+        return self._prices.get(row, self._now(), limit, self._gap_ns, self._choice.active)
 
     def age_ns(self, instrument: Instrument) -> int | None:
         """Since anything was heard of an instrument; None before the first tick."""
@@ -193,7 +201,8 @@ class TickHub:
 
     def status(self) -> FeedStatus:
         rows = self._rows()
-        stale = self._prices.stale_rows(rows, self._now(), self.settings.stale_after_ns)
+        active = self._choice.active
+        stale = self._prices.stale_rows(rows, self._now(), self.settings.stale_after_ns, active)
         return FeedStatus(
             source=self.source,
             is_down=self.is_down,
@@ -201,6 +210,13 @@ class TickHub:
             instruments=len(rows),
             stale=len(rows) if self.is_down else len(stale),
             held_series=self._delivery.held,
+            preferred=self._status_of(0) if active else None,
+        )
+
+    def _status_of(self, number: int) -> SourceStatus:
+        age_ns = max(self._now() - self._choice.heard_ns(number), 0)
+        return SourceStatus(
+            self._sources[number].name, self._choice.works(number), age_ns, self._at_sources.refused(number)
         )
 
     # ------------------------------------------------------------ ticks and time
@@ -237,6 +253,9 @@ class TickHub:
         if self._gap_ns is not None and now - self._polled_ns >= self.settings.poll_every_ns:
             self._polled_ns = now
             self._start(self._poll())
+        if not self._at_sources.is_complete and now - self._asked_ns >= self.settings.ask_again_ns:
+            self._asked_ns = now
+            self._start(self._at_sources.ask_again())
         if (
             self._recorder is not None
             and not self._flushing
@@ -252,11 +271,17 @@ class TickHub:
     def hear(self, source: int, quotes: Sequence[Quote]) -> None:
         """Quotes that a source sent just now; those of a source that is not heard only show that it works."""
         now = self._now()
+        if self._totals is not None:  # what others hear of a source is no sign that ours comes
+            quotes = [each for each in quotes if self.table.find(each.instrument) in self._subscribed]
+            if not quotes:
+                return
         self._choice.heard(source, now)
         if self._gap_ns is not None:
             up = self._sources[source].adapter.stream is StreamState.CONNECTED
             self._choice.stream(source, now, is_up=up)
         if source != self._choice.active:
+            if self._totals is not None:
+                self._totals.note(source, quotes)
             return
         self.best.note(quotes)
         with_depth = self._recorder is not None and self._recorder.with_depth
@@ -267,7 +292,7 @@ class TickHub:
         self._heard_ns = self._now()
         if self._gap_ns is not None and self._choice.is_up(self._choice.active):
             self._end_gap(self._heard_ns)
-        self._spread(batch)
+        self._spread(batch, self._choice.active)
 
     def stream_changed(self, source: str, state: StreamState) -> None:
         """The desk heard of a change of an adapter's connection: better than to find it at the next turn."""
@@ -307,8 +332,12 @@ class TickHub:
         async for quotes in self._sources[number].adapter.quotes_stream():
             self.hear(number, quotes)
 
-    def _spread(self, batch: TickBatch) -> None:
-        self._prices.take(batch, self._choice.active)
+    def _spread(self, batch: TickBatch, source: int) -> None:
+        if self._totals is not None:
+            if source == self._choice.active and (joined := self._totals.joined(batch)):
+                self.builder.mark_gap(self._switched_ns, self._now(), [self.table[row] for row in joined])
+            batch = self._totals.shown(batch, source)
+        self._prices.take(batch, source)
         if self._recorder is not None:
             self._recorder.add(batch)
         self._delivery.take(self.builder.take(batch))
@@ -325,8 +354,11 @@ class TickHub:
         now, old, last = self._now(), self._choice.active, self._choice.last_heard_ns()
         new = self._choice.choose(now)
         if self._gap_ns is None and self._subscribed and (self._choice.is_failing() or new != old):
-            self._begin_gap(last, self._sources[old].name)
+            self._begin_gap(last, self._sources[old].name, is_lost=new == old)
         if new != old:
+            self._switched_ns = now
+            if self._totals is not None:
+                self._totals.switch(new)
             self._tell(SourceSwitched(self._sources[old].name, self._sources[new].name, now))
 
     def _miss_the_start(self) -> None:
@@ -340,56 +372,58 @@ class TickHub:
                 self._begin_gap(since, self.source)
                 return
 
-    def _begin_gap(self, since: int, source: str) -> None:
+    def _begin_gap(self, since: int, source: str, *, is_lost: bool = True) -> None:
+        """`is_lost` False: the source goes on, and a better one is heard from now on."""
         self._gap_ns = since
-        self.builder.mark_gap(since, None)
-        self._delivery.gap_began(since)
-        self._tell(FeedLost(source, since, is_start=self._heard_ns is None))
+        self.builder.mark_gap(self._in_doubt_ns(since), None)
+        self._delivery.gap_began(self._in_doubt_ns(since))
+        if is_lost:
+            self._tell(FeedLost(source, since, is_start=self._heard_ns is None))
+
+    def _in_doubt_ns(self, since: int) -> int:
+        """What was still on its way is lost too: bars that waited for it when the feed was heard last are in question."""
+        return since - self.settings.bars.lateness_ns
 
     def _end_gap(self, now: int) -> None:
         start, self._gap_ns = self._gap_ns, None
         if start is not None:
-            self.builder.mark_gap(start, now)
+            self.builder.mark_gap(self._in_doubt_ns(start), now)
             self._delivery.gap_ended(now)
             self._tell(FeedBack(self.source, start, now))
 
-    async def _subscribe_at_sources(self, instruments: Collection[Instrument], mode: StreamMode) -> None:
-        active = self._choice.active
-        await self._sources[active].adapter.subscribe(instruments, mode)
-        for number, source in enumerate(self._sources):
-            if number != active:
-                await self._attempt(source, source.adapter.subscribe(instruments, mode))
-
-    async def _attempt(self, source: TickSource, call: Awaitable[None]) -> None:
-        try:
-            await call
-        except BrokerError as error:
-            self._tell(SourceTrouble(source.name, str(error)))
-
     async def _poll(self) -> None:
         """Ask for the instruments that were silent longest; a source that does not answer leaves it to the next."""
-        rows = self._prices.stale_rows(self._rows(), self._now(), self.settings.poll_every_ns)
+        rows = self._prices.stale_rows(self._rows(), self._now(), self.settings.poll_every_ns, None)
         wanted = [self.table[row] for row in rows[: self.settings.poll_most].tolist()]
-        first = self._choice.active
-        for number in (first, *(i for i in range(len(self._sources)) if i != first)) if wanted else ():
+        for number in self._in_order() if wanted else ():
             try:
                 quotes = await self._sources[number].adapter.quotes(wanted)
             except BrokerError:
                 continue  # `FeedLost` has been told; each poll that fails would only say it again
             if self._gap_ns is not None:
-                self._spread(batch_of(list(quotes.values()), self.table, self._now(), origin=Origin.POLL))
+                polled = batch_of(list(quotes.values()), self.table, self._now(), origin=Origin.POLL)
+                self._spread(polled, number)
             return
 
+    def _in_order(self) -> Sequence[int]:
+        """The source that is heard, then the others."""
+        active = self._choice.active
+        return active, *(each for each in range(len(self._sources)) if each != active)
+
     async def _ask_history(self, request: HistoryRequest) -> None:
-        adapter = self._sources[self._choice.active].adapter
         # the last microsecond before the end: the port's range includes both ends
         first, last = datetime_of(request.asked_from_ns), datetime_of(request.end_ns - 1)
-        try:
-            bars = await adapter.history(request.instrument, request.timeframe, first, last)
-        except BrokerError as error:
-            self._delivery.failed(request, str(error), self._now())
+        reason = ""
+        for number in self._in_order():
+            adapter = self._sources[number].adapter
+            try:
+                bars = await adapter.history(request.instrument, request.timeframe, first, last)
+            except (BrokerError, UnknownInstrumentError) as error:
+                reason = reason or str(error)
+                continue
+            self._delivery.answered(request, bars, self._now())
             return
-        self._delivery.answered(request, bars, self._now())
+        self._delivery.failed(request, reason, self._now())
 
     async def _flush(self, recorder: Recorder) -> None:
         reason = await asyncio.to_thread(recorder.flush)

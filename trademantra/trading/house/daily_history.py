@@ -17,7 +17,7 @@ from trademantra.data.resample import SessionSpan, daily_spans
 from trademantra.data.spans import known_sessions, spans_of
 from trademantra.engine.bars import Bars
 from trademantra.engine.timeline import IST_OFFSET_NS, by_days
-from trademantra.trading.feeds.hub_settings import TickAdapter
+from trademantra.trading.house.price_reads import PriceReads
 from trademantra.trading.runner.run_log import WarmUp
 from trademantra.trading.session.plan import whole_days
 
@@ -76,7 +76,7 @@ def day_before(instrument: Instrument, day: date) -> date | None:
 class DailyHistory:
     """Of the instruments of a session.  `warm_up_bars`: its longest indicator."""
 
-    def __init__(self, instruments: Mapping[str, Instrument], source: TickAdapter, warm_up_bars: int) -> None:
+    def __init__(self, instruments: Mapping[str, Instrument], source: PriceReads, warm_up_bars: int) -> None:
         self._instruments, self._source = instruments, source
         self._wanted = max(_LEAST_BARS, _WARM_UPS * warm_up_bars)
 

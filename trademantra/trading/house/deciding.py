@@ -87,7 +87,7 @@ class Deciding:
             session
             for session in dict.fromkeys(self._run_of.values())
             if session.spec.account_id in self._rooms
-            and self._rooms[session.spec.account_id].account.prices_from == source
+            and self._rooms[session.spec.account_id].account.feed == source
         ]
 
     async def minute(self, source: str, at_ns: int) -> None:

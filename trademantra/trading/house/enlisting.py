@@ -32,8 +32,8 @@ class Enlisted:
         self._hosts.append((account, host))
 
     def hosts_of(self, source: str) -> list[ExchangeHost]:
-        """Paper exchanges that hear the prices of an account."""
-        return [host for account, host in self._hosts if account.data_source == source]
+        """Paper exchanges that hear the prices of a feed."""
+        return [host for account, host in self._hosts if account.feed == source]
 
     def add(self, instruments: Collection[Instrument]) -> None:
         """Every market and every paper exchange knows them from now on: rows are only added, none moves.

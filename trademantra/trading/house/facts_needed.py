@@ -56,11 +56,11 @@ class Trading:
 
 
 def watched_of(trading: Sequence[Trading], sources: Mapping[str, FactSource]) -> Sequence[Watched]:
-    """What each feed account of `sources` is asked for, each instrument once; none where nothing is needed."""
+    """What each feed of `sources` is asked for, each instrument once; none where nothing is needed."""
     return [
         watched
         for name, source in sources.items()
-        if (watched := _watched(name, source, [each for each in trading if each.account.prices_from == name]))
+        if (watched := _watched(name, source, [each for each in trading if each.account.feed == name]))
         is not None
     ]
 

@@ -33,6 +33,7 @@ from trademantra.trading.feeds.events import FeedEvent, FeedLost
 from trademantra.trading.feeds.hours import TradingHours
 from trademantra.trading.feeds.hub_settings import TickSource
 from trademantra.trading.feeds.recorder import Recorder
+from trademantra.trading.feeds.shared_lines import shared_lines
 from trademantra.trading.feeds.tick_hub import TickHub
 from trademantra.trading.house.daily_session import session_for
 from trademantra.trading.house.deciding import Deciding
@@ -41,11 +42,12 @@ from trademantra.trading.house.held import HeldWords
 from trademantra.trading.house.listings import TokenBook
 from trademantra.trading.house.market import Market, MarketEars
 from trademantra.trading.house.market_facts import market_facts, tell_sectors, watched_in
-from trademantra.trading.house.opening import open_broker, open_paper
+from trademantra.trading.house.opening import check_logins, open_broker, open_paper, reads_of
 from trademantra.trading.house.overseer import Overseer, OverseerParts
 from trademantra.trading.house.parts import HouseParts, Wanted
 from trademantra.trading.house.pictures import Pictures
 from trademantra.trading.house.position_watch import PositionWatch
+from trademantra.trading.house.price_reads import PriceReads
 from trademantra.trading.house.readiness_watch import ReadinessWatch
 from trademantra.trading.house.room import AccountRoom, SendGuard, Shared, open_room
 from trademantra.trading.house.session_spec import SessionParts, SessionSpec
@@ -96,6 +98,7 @@ class House:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._adapters: dict[str, BrokerAdapter] = {}
+        self._reads: dict[str, PriceReads] = {}  # by feed
         self._hand_feed: HandFeed | None = None
         self._manual: ManualDesk | None = None
         self._starter: Starter | None = None
@@ -139,12 +142,16 @@ class House:
         journal = await stack.enter_async_context(OrderJournal(parts.database))
         stack.push_async_callback(self._workers.close)
         adapters = self._adapters
+        used = [wanted.accounts[name] for name in wanted.served_ids]
         for account in wanted.accounts.values():
             if account.broker is not Broker.PAPER:
                 guard = self._guards[account.account_id] = SendGuard(account.account_id)
                 adapters[account.account_id] = open_broker(stack, parts, account, guard)
+        check_logins(used, adapters, parts.say)
+        for account in used:
+            self._reads[account.feed] = reads_of(adapters, account)
         sessions = [
-            await with_instruments(spec, adapters[wanted.accounts[spec.account_id].prices_from])
+            await with_instruments(spec, self._reads[wanted.accounts[spec.account_id].feed])
             for spec in wanted.sessions
         ]
         named = (each for spec in sessions for each in spec.instruments.values())
@@ -164,7 +171,6 @@ class House:
             refused=self._refused, say=parts.say,
         )  # fmt: skip
         self._coming = {(spec.account_id, spec.strategy_id) for spec in sessions}
-        used = [wanted.accounts[name] for name in wanted.served_ids]
         tell_sectors(parts, used, self.gate.state)
         for account_id in wanted.served_ids:
             account, guard = wanted.accounts[account_id], self._guards.get(account_id, SendGuard(account_id))
@@ -176,12 +182,13 @@ class House:
             self._rooms_open[account_id] = mine
         for left in await self._requests.left_behind(list(self.rooms), parts.wall.now_ns()):
             parts.say(told_of_request(left))
-        for source in dict.fromkeys(wanted.accounts[name].prices_from for name in wanted.served_ids):
-            await self._open_market(source, adapters[source], enlisted)
+        lines = shared_lines({account.feed: account.prices_from for account in used}, adapters)
+        for feed, sources in lines.items():
+            await self._open_market(feed, sources, enlisted)
         self._hand_feed, self._manual = self._open_manual(enlisted)
         self._starter = Starter(
             StarterParts(
-                rooms=self.rooms, sessions=self.sessions, sources=adapters, readiness=self.readiness, enlist=enlisted.add,
+                rooms=self.rooms, sessions=self.sessions, sources=self._reads, readiness=self.readiness, enlist=enlisted.add,
                 plan=parts.plan, open_session=self._open_later, timer=self._timer,
             )
         )  # fmt: skip
@@ -196,12 +203,12 @@ class House:
         wall, state = ClockTimer(self.parts.wall), self.gate.state
         feed = HandFeed(
             HandFeedParts(
-                rooms=self.rooms, markets=self.markets, sources=self._adapters, enlist=enlisted.add,
+                rooms=self.rooms, markets=self.markets, sources=self._reads, enlist=enlisted.add,
                 heard=self._watch_facts, state=state, timer=self._timer, wall=wall, say=self.parts.say,
             )
         )  # fmt: skip
         manual = ManualParts(
-            rooms=self.rooms, sources=self._adapters, feed=feed, gate=self.gate, sessions_in=self._sessions_in,
+            rooms=self.rooms, sources=self._reads, feed=feed, gate=self.gate, sessions_in=self._sessions_in,
             timer=self._timer, wall=wall,
         )  # fmt: skip
         return feed, ManualDesk(manual)
@@ -216,7 +223,7 @@ class House:
             for name, instruments in traded.items():
                 instruments += self._hand_feed.instruments(name)
         accounts = [room.account for room in self.rooms.values()]
-        sources = {each.prices_from: self._adapters[each.prices_from] for each in accounts}
+        sources = {each.feed: self._reads[each.feed] for each in accounts}
         watched = watched_in(self.gate, accounts, traded, sources)
         words = "\n".join(filter(None, map(str, watched)))
         if words and words != self._watched_words:
@@ -239,13 +246,14 @@ class House:
             and any(instrument.key == instrument_key for instrument in each.spec.instruments.values())
         ]
 
-    async def _open_market(self, source: str, adapter: BrokerAdapter, enlisted: Enlisted) -> None:
+    async def _open_market(self, source: str, lines: Sequence[TickSource], enlisted: Enlisted) -> None:
+        """`source`: the name of the feed."""
         parts = self.parts
-        hub = TickHub([TickSource(source, adapter)], parts.clock, self._hours)
+        hub = TickHub(lines, parts.clock, self._hours, parts.feeds)
         if parts.record:
             recorder = Recorder(parts.home / "recordings" / source, hub.table)
-            hub = TickHub([TickSource(source, adapter)], parts.clock, self._hours, recorder=recorder)
-        hub.on_event(self._hear_feed)
+            hub = TickHub(lines, parts.clock, self._hours, parts.feeds, recorder=recorder)
+        hub.on_event(partial(self._hear_feed, source))
         ears = MarketEars(
             bars=partial(self._deciding.bars, source),
             minute=partial(self._deciding.minute, source),
@@ -260,11 +268,11 @@ class House:
 
     async def _open_session(self, spec: SessionSpec, *, later: bool = False) -> None:
         """`later`: the market runs already, and the day of the session begins before a bar of it can close."""
-        source = self.rooms[spec.account_id].account.prices_from
+        source = self.rooms[spec.account_id].account.feed
         session = session_for(
             spec,
             SessionParts(
-                room=self.rooms[spec.account_id], hub=self.markets[source].hub, history=self._adapters[source],
+                room=self.rooms[spec.account_id], hub=self.markets[source].hub, history=self._reads[source],
                 workers=self._workers, database=self.parts.database, clock=self.parts.clock,
                 folder=self.parts.home / "sessions" / spec.session_id, tell=self.parts.say,
                 listings=self.markets[source].listings, source=source,
@@ -466,7 +474,7 @@ class House:
         told = told_of_account(
             room,
             self.readiness.stage(room.account_id),
-            self.markets.get(room.account.prices_from),
+            self.markets.get(room.account.feed),
             mine,
             self.owner,
         )
@@ -543,9 +551,9 @@ class House:
     def _refused(self, account_id: str, refused: Refused) -> None:
         self.parts.say(f"{account_id}: {refused.symbol}: not taken: {refused.text}")
 
-    def _hear_feed(self, event: FeedEvent) -> None:
+    def _hear_feed(self, feed: str, event: FeedEvent) -> None:
         if isinstance(event, FeedLost):
-            self._deciding.feed_lost(event.source, event.since_ns)
+            self._deciding.feed_lost(feed, event.since_ns)
         self.bus.tell(event)
         self.parts.say(told_of_feed(event))
 

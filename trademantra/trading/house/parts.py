@@ -10,6 +10,7 @@ from trademantra.core.time import Clock
 from trademantra.kit.database import Database
 from trademantra.kit.secrets import SecretsBox
 from trademantra.trading.accounts.account import Account
+from trademantra.trading.feeds.hub_settings import HubSettings
 from trademantra.trading.house.fact_parts import FactTimes
 from trademantra.trading.house.pictures import TickSettings
 from trademantra.trading.house.session_spec import SessionSpec
@@ -25,7 +26,7 @@ class HouseParts:
 
     `say` hears one line for the owner at a time.  `square_off_minutes` before the broker's own square-off, intraday
     positions that are still there are closed.  `ticks`: how strategies that hear single prices are told them.
-    `plan` for sessions that begin later; None: none do.
+    `feeds`: when a source of prices counts as lost, and how it is gone round.  `plan` for sessions that begin later; None: none do.
     """
 
     home: Path
@@ -40,6 +41,7 @@ class HouseParts:
     square_off_minutes: int = 3
     ticks: TickSettings = field(default_factory=TickSettings)
     facts: FactTimes = field(default_factory=FactTimes)
+    feeds: HubSettings = field(default_factory=HubSettings)
     plan: SessionPlan | None = None
 
 

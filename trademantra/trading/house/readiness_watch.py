@@ -85,5 +85,5 @@ class ReadinessWatch:
         return None
 
     def _feed_of(self, room: AccountRoom) -> FeedStatus | None:
-        market = self._markets.get(room.account.prices_from)
+        market = self._markets.get(room.account.feed)
         return None if market is None or not market.hub.status().instruments else market.hub.status()

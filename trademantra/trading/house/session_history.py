@@ -13,7 +13,7 @@ from trademantra.data.spans import known_sessions, spans_of
 from trademantra.engine.bars import Bars
 from trademantra.engine.live.wants import LiveSession
 from trademantra.engine.timeline import IST_OFFSET_NS, Timeline, by_sessions
-from trademantra.trading.feeds.hub_settings import TickAdapter
+from trademantra.trading.house.price_reads import PriceReads
 from trademantra.trading.house.session_spec import SessionSpec
 from trademantra.trading.runner.run_log import BarsClosed, LogEntry, SessionBegan, WarmUp
 from trademantra.trading.runner.spec import RunSpec
@@ -31,7 +31,7 @@ class SessionHistory:
     `first_day` is that of the first bar it was warmed up with, once `read` has found it.
     """
 
-    def __init__(self, spec: SessionSpec, source: TickAdapter) -> None:
+    def __init__(self, spec: SessionSpec, source: PriceReads) -> None:
         self._spec, self._source = spec, source
         self.first_day: date | None = None
 

@@ -13,8 +13,8 @@ from trademantra.core.time import Clock
 from trademantra.engine.records import RecordArray
 from trademantra.engine.rules import TradingRules
 from trademantra.kit.database import Database
-from trademantra.trading.feeds.hub_settings import TickAdapter
 from trademantra.trading.feeds.tick_hub import TickHub
+from trademantra.trading.house.price_reads import PriceReads
 from trademantra.trading.house.room import AccountRoom
 from trademantra.trading.runner.spec import RunSpec, StrategySource
 from trademantra.trading.runner.workers import StrategyWorkers
@@ -107,7 +107,7 @@ class SessionParts:
 
     room: AccountRoom
     hub: TickHub
-    history: TickAdapter
+    history: PriceReads
     workers: StrategyWorkers
     database: Database
     clock: Clock

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from trademantra.brokers.port import BrokerAdapter
 from trademantra.core.errors import InvalidValueError, TradeMantraError
 from trademantra.core.instrument import Instrument
 from trademantra.core.time import NANOSECONDS_PER_SECOND
 from trademantra.kit.timer import Timer
 from trademantra.trading.control.requests import DeskAnswer, DeskRequest
 from trademantra.trading.house.parts import SessionPlan
+from trademantra.trading.house.price_reads import PriceReads
 from trademantra.trading.house.room import AccountRoom
 from trademantra.trading.house.session_spec import SessionSpec
 from trademantra.trading.house.strategies import StrategySession
@@ -25,7 +25,7 @@ _CLOSED_NS = 2 * NANOSECONDS_PER_SECOND
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StarterParts:
-    """`rooms` and `sessions` are those of the house, as they are at the time; `sources`: adapters by account.
+    """`rooms` and `sessions` are those of the house, as they are at the time; `sources` by feed.
 
     `plan` makes a session of a request's words, and asks the go-live gate; `open_session` warms it up and lets it run, and
     answers with a warning, or "".
@@ -33,7 +33,7 @@ class StarterParts:
 
     rooms: Mapping[str, AccountRoom]
     sessions: Mapping[str, StrategySession]
-    sources: Mapping[str, BrokerAdapter]
+    sources: Mapping[str, PriceReads]
     readiness: AccountGate
     enlist: Callable[[Collection[Instrument]], None]
     plan: SessionPlan | None
@@ -73,7 +73,7 @@ class Starter:
         reason = parts.readiness.why_not_ready(room.account_id)
         if reason is not None:
             raise InvalidValueError(reason)
-        source = parts.sources[room.account.prices_from]
+        source = parts.sources[room.account.feed]
         spec = await with_instruments(spec, source)
         self._refuse_a_second(spec)
         parts.enlist(list(spec.instruments.values()))

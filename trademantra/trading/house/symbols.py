@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-from trademantra.brokers.port import BrokerAdapter
 from trademantra.core.errors import (
     AmbiguousInstrumentError,
     InvalidValueError,
@@ -23,6 +22,7 @@ from trademantra.data.exchange_names import exchange_named
 from trademantra.markets.contracts.expiries import expiry_calendar
 from trademantra.markets.symbols.grammars import Grammar, parse
 from trademantra.markets.symbols.names import ContractName, with_expiry
+from trademantra.trading.house.price_reads import PriceReads
 from trademantra.trading.house.session_spec import SessionSpec
 
 _GRAMMARS = (Grammar.KITE, Grammar.ANGEL_ONE)  # the broker's names of contracts; the desk's own
@@ -49,7 +49,7 @@ def full_name(text: str) -> str:
     return name  # a share has no such prefix: it is told as not listed
 
 
-async def listed(names: Collection[str], source: BrokerAdapter) -> Mapping[str, Instrument]:
+async def listed(names: Collection[str], source: PriceReads) -> Mapping[str, Instrument]:
     """By the name asked for, as `full_name` writes it.
 
     Errors: `NotFoundError` naming those that are not listed; `AmbiguousInstrumentError` saying what to write.
@@ -80,7 +80,7 @@ async def listed(names: Collection[str], source: BrokerAdapter) -> Mapping[str, 
     return {name: _with_hours(found[name], underlyings) for name in names}
 
 
-async def with_instruments(spec: SessionSpec, source: BrokerAdapter) -> SessionSpec:
+async def with_instruments(spec: SessionSpec, source: PriceReads) -> SessionSpec:
     """The session with what it trades, by plain symbol in the order asked for.
 
     Errors: those of `listed`; `InvalidValueError` for one symbol of two exchanges.

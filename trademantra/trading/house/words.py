@@ -15,7 +15,7 @@ from trademantra.trading.feeds.events import (
     SourceSwitched,
     SourceTrouble,
 )
-from trademantra.trading.feeds.hub_settings import FeedStatus
+from trademantra.trading.feeds.hub_settings import FeedStatus, SourceStatus
 from trademantra.trading.house.held import held_in
 from trademantra.trading.house.market import Market
 from trademantra.trading.house.room import AccountRoom
@@ -50,11 +50,16 @@ def told_of_account(
 
 def feed_words(feed: FeedStatus) -> str:
     """For `tm desk status`."""
+    instead = (
+        ""
+        if feed.preferred is None
+        else f"; instead of {feed.preferred.name}, which {_state_of(feed.preferred)}"
+    )
     if feed.is_down:
-        return f"{feed.source} is down"
+        return f"{feed.source} is down{instead}"
     age = "no price yet" if feed.age_ns is None else f"{feed.age_ns / NANOSECONDS_PER_SECOND:.1f} s old"
     stale = f", {feed.stale} stale" if feed.stale else ""
-    return f"{feed.source}, {counted(feed.instruments, 'instrument')}, {age}{stale}"
+    return f"{feed.source}, {counted(feed.instruments, 'instrument')}, {age}{stale}{instead}"
 
 
 def told_of_request(left: DeskRequest) -> str:
@@ -65,6 +70,13 @@ def told_of_request(left: DeskRequest) -> str:
         "Orders of it that the journal holds are told below and never sent twice; who asks again under the same --id is answered "
         "what came of it"
     )
+
+
+def _state_of(source: SourceStatus) -> str:
+    if source.works:
+        return "works again and must prove it"
+    silent = f"is down, heard {source.age_ns / NANOSECONDS_PER_SECOND:.0f} s ago"
+    return f"{silent}, and does not take {source.refused} instruments" if source.refused else silent
 
 
 def told_of_feed(event: FeedEvent) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from trademantra.brokers.port import BrokerAdapter
 from trademantra.core.errors import InvalidValueError, NotFoundError, TradeMantraError
 from trademantra.core.instrument import Instrument
 from trademantra.core.order import Product, Side
@@ -22,6 +21,7 @@ from trademantra.trading.algos.bracket import ENTRY, BracketSpec, GuardSpec
 from trademantra.trading.control.requests import DeskAnswer, DeskRequest, RequestKind
 from trademantra.trading.conversion import convert_product
 from trademantra.trading.house.held import protects
+from trademantra.trading.house.price_reads import PriceReads
 from trademantra.trading.house.room import AccountRoom, own_money
 from trademantra.trading.intents import MANUAL, OrderIntent, Purpose
 from trademantra.trading.manual.answers import algo_facts, answer_of, leg_facts, number
@@ -75,12 +75,12 @@ class ExpiredRequestError(TradeMantraError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManualParts:
-    """`sources`: the adapters whose prices and history are read, by account; `sessions_in`: who trades an instrument in an
+    """`sources`: the adapters whose prices and history are read, by feed; `sessions_in`: who trades an instrument in an
     account by a session that runs.  `timer` is that of the markets, `wall` the real one.
     """
 
     rooms: Mapping[str, AccountRoom]
-    sources: Mapping[str, BrokerAdapter]
+    sources: Mapping[str, PriceReads]
     feed: HandFeed
     gate: RiskGate
     sessions_in: Callable[[str, str], Sequence[str]]
@@ -159,7 +159,7 @@ class ManualDesk:
         """Begin an algorithm; it is told by `algos` from then on."""
         name = request_name(request.request_id)
         check_hours(instrument, algo, self._parts.timer.now_ns())
-        source, now_ns = self._parts.sources[room.account.prices_from], self._parts.timer.now_ns()
+        source, now_ns = self._parts.sources[room.account.feed], self._parts.timer.now_ns()
         weights = await curve(source, instrument, algo, now_ns) if algo.kind is AlgoKind.VWAP else ()
         self._check_in_time(request)
         terms = self._terms(room, name, instrument, wish.product)

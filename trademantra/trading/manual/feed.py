@@ -9,12 +9,12 @@ from datetime import date
 from typing import ClassVar
 
 from trademantra.brokers.market import StreamMode
-from trademantra.brokers.port import BrokerAdapter
 from trademantra.core.errors import TradeMantraError
 from trademantra.core.instrument import Instrument
 from trademantra.core.time import NANOSECONDS_PER_SECOND, ist_date
 from trademantra.kit.timer import Timer
 from trademantra.trading.house.market import Market
+from trademantra.trading.house.price_reads import PriceReads
 from trademantra.trading.house.room import AccountRoom
 from trademantra.trading.house.symbols import listed
 from trademantra.trading.outcomes import wait_for
@@ -36,7 +36,7 @@ class NoPriceError(TradeMantraError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandFeedParts:
-    """`markets` and `sources` (whose lists and prices they are) by the name of the source account.
+    """`markets` and `sources` (whose lists and prices they are) by the name of the feed.
 
     `enlist` makes instruments known to markets and paper exchanges; `heard` is told that others are heard now, before
     anything is placed in them.  `timer` is that of the markets, `wall` the real one.
@@ -44,7 +44,7 @@ class HandFeedParts:
 
     rooms: Mapping[str, AccountRoom]
     markets: Mapping[str, Market]
-    sources: Mapping[str, BrokerAdapter]
+    sources: Mapping[str, PriceReads]
     enlist: Callable[[Collection[Instrument]], None]
     heard: Callable[[], Awaitable[None]]
     state: RiskState
@@ -81,7 +81,7 @@ class HandFeed:
         if today != self._day:  # lists are of a day
             self._day = today
             self._found.clear()
-        source = room.account.prices_from
+        source = room.account.feed
         missing = list(dict.fromkeys(name for name in names if (source, name) not in self._found))
         if missing:
             for name, instrument in (await listed(missing, self._parts.sources[source])).items():
@@ -95,7 +95,7 @@ class HandFeed:
         new = [each for each in instruments if each.key not in mine]
         if new:
             parts.enlist(new)
-            await parts.markets[room.account.prices_from].hub.subscribe(
+            await parts.markets[room.account.feed].hub.subscribe(
                 _owner(room.account_id), new, StreamMode.FULL
             )
         for each in instruments:
@@ -157,7 +157,7 @@ class HandFeed:
         mine = self._heard.get(room.account_id, {})
         idle = [each.instrument for each in mine.values() if now_ns - each.needed_ns > _IDLE_NS]
         if idle:
-            hub = self._parts.markets[room.account.prices_from].hub
+            hub = self._parts.markets[room.account.feed].hub
             for each in idle:
                 del mine[each.key]
             await hub.unsubscribe(_owner(room.account_id), idle)

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from trademantra.brokers.port import BrokerAdapter
+from trademantra.trading.house.price_reads import PriceReads
 from trademantra.core.bar import Timeframe
 from trademantra.core.errors import InvalidValueError, MissingFactError
 from trademantra.core.instrument import Instrument
@@ -29,9 +29,7 @@ def check_hours(instrument: Instrument, algo: AlgoWish, now_ns: int) -> None:
         raise InvalidValueError(f"{algo.kind} needs an exchange that trades so long: {left}")
 
 
-async def curve(
-    source: BrokerAdapter, instrument: Instrument, algo: AlgoWish, now_ns: int
-) -> tuple[float, ...]:
+async def curve(source: PriceReads, instrument: Instrument, algo: AlgoWish, now_ns: int) -> tuple[float, ...]:
     """How volume usually comes in the time to come.  Errors: `BrokerError`, `MissingFactError`."""
     end = datetime_of(now_ns)
     bars = await source.history(instrument, _MINUTE, end - timedelta(days=_CURVE_DAYS), end)
