@@ -1,7 +1,7 @@
 """Longer bars from shorter ones, and bars from last prices: inside sessions, anchored where each one opens."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeAlias
@@ -40,12 +40,14 @@ class Session(Protocol):
 class SessionSpan:
     """A session of one window, [open_ns, close_ns) in ns UTC, where no calendar of `markets` is at hand.
 
+    `auction_ns`: when the closing auction in it begins, from which on nothing trades continuously; None: it has none.
     Errors: `InvalidValueError` when it does not open before it closes.
     """
 
     trade_date: date
     open_ns: int
     close_ns: int
+    auction_ns: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.open_ns >= self.close_ns:

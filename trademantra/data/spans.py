@@ -66,8 +66,25 @@ def closing_auctions(sessions: Sequence[Session]) -> tuple[SessionSpan, ...]:
     for session in sessions:
         windows = [window for window in session.windows if window.phase in _CLOSING_AUCTION]
         if windows:
-            spans.append(SessionSpan(session.trade_date, windows[0].start_ns, windows[-1].end_ns))
+            begin = windows[0].start_ns
+            spans.append(SessionSpan(session.trade_date, begin, windows[-1].end_ns, begin))
     return tuple(spans)
+
+
+def whole_days(spans: Sequence[SessionSpan]) -> Sequence[SessionSpan]:
+    """One span a day, from its first opening to its last close."""
+    by_day: dict[date, SessionSpan] = {}
+    for span in spans:
+        known = by_day.get(span.trade_date)
+        if known is not None:
+            span = SessionSpan(
+                span.trade_date,
+                min(known.open_ns, span.open_ns),
+                max(known.close_ns, span.close_ns),
+                known.auction_ns if span.auction_ns is None else span.auction_ns,
+            )
+        by_day[span.trade_date] = span
+    return list(by_day.values())
 
 
 def _open_of(span: SessionSpan) -> int:

@@ -1,10 +1,11 @@
 """Where each bar lies in its trading day: what session-aware kernels and daily scores need to know."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trademantra.core.errors import InvalidValueError
 from trademantra.core.time import NANOSECONDS_PER_DAY, NANOSECONDS_PER_MINUTE
@@ -12,6 +13,7 @@ from trademantra.engine.bars import Int8Array, Int64Array
 from trademantra.engine.records import Signal
 
 IST_OFFSET_NS = int(5.5 * 3_600) * 1_000_000_000
+_NEVER = 2**63 - 1
 _ALL = int(Signal.ENTER_LONG | Signal.EXIT_LONG | Signal.ENTER_SHORT | Signal.EXIT_SHORT)
 _EXITS = int(Signal.EXIT_LONG | Signal.EXIT_SHORT)
 _KEEPS = _EXITS | int(Signal.SQUARE_OFF)
@@ -33,7 +35,7 @@ class Timeline:
     `ends` (sessions,) is the index of the last bar of each session.
     `allowed` (n,) is empty, or a mask of `Signal`s per bar: entries are masked out after the cut-off, and the
     bar at which intraday positions leave carries `Signal.SQUARE_OFF`.  `first_entry` is the minute of a session before
-    which nothing is entered.
+    which nothing is entered.  `auction` (n,) is empty, or marks the bars of closing auctions: intraday positions leave before.
     """
 
     session: Int64Array
@@ -42,6 +44,7 @@ class Timeline:
     ends: Int64Array
     allowed: Int8Array
     first_entry: int = 0
+    auction: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
 
     def __len__(self) -> int:
         return len(self.session)
@@ -50,7 +53,7 @@ class Timeline:
         """Intraday rules: no entry from `last_entry_minute`, flat at `leave_minute` (both since the open).
 
         The position leaves at the open of the first bar at or after `leave_minute`, or of the session's last bar
-        when bars end before it.  Entries are masked at closes after which the next bar opens too late.
+        when bars end before it; bars of a closing auction are not waited for.  Entries are masked at closes after which the next bar opens too late.
         """
         cut = leave_minute if last_entry_minute is None else min(last_entry_minute, leave_minute)
         happens = np.append(self.minute[1:], 0)  # a decision at a close happens when the next bar opens
@@ -58,7 +61,7 @@ class Timeline:
         starts = np.concatenate(([0], self.ends[:-1] + 1))
         for start, end in zip(starts.tolist(), self.ends.tolist(), strict=True):
             leaving = start + int(np.searchsorted(self.minute[start : end + 1], leave_minute))
-            leaving = min(leaving, end)
+            leaving = min(leaving, self._last_continuous(start, end))
             allowed[leaving] = _EXITS | int(Signal.SQUARE_OFF)
             allowed[max(start, leaving - 1) : leaving] &= _EXITS
             allowed[leaving + 1 : end + 1] = _EXITS
@@ -66,6 +69,13 @@ class Timeline:
                 Signal.SQUARE_OFF
             )  # an entry at the last close would wait for tomorrow
         return replace(self, allowed=allowed)
+
+    def _last_continuous(self, start: int, end: int) -> int:
+        """The last bar of a session before its closing auction; the last of all where it has nothing else."""
+        if not len(self.auction) or not self.auction[end]:
+            return end
+        before = int(np.argmax(self.auction[start : end + 1]))  # auctions come last
+        return start + before - 1 if before else end
 
     def with_first_entry(self, first_entry_minute: int) -> "Timeline":
         """No entry before that minute since the open: those are masked at closes after which the next bar opens earlier."""
@@ -81,9 +91,16 @@ class Timeline:
         return replace(self, allowed=allowed)
 
 
-def by_sessions(ts: Int64Array, spans: Sequence[Span], zone_offset_ns: int = IST_OFFSET_NS) -> Timeline:
+def by_sessions(
+    ts: Int64Array,
+    spans: Sequence[Span],
+    zone_offset_ns: int = IST_OFFSET_NS,
+    *,
+    auctions_ns: Sequence[int | None] = (),
+) -> Timeline:
     """Timeline of bars that start at `ts` (n,) in given sessions.
 
+    `auctions_ns`: for each session when its closing auction begins, None where it has none.
     Errors: `InvalidValueError` naming the first bar that starts outside every session.
     """
     opens = np.array([span.open_ns for span in spans], np.int64)
@@ -99,7 +116,11 @@ def by_sessions(ts: Int64Array, spans: Sequence[Span], zone_offset_ns: int = IST
     fresh = np.concatenate(([False], which[1:] != which[:-1]))[: len(ts)]
     opened = opens[which]
     minute = (ts - opened) // NANOSECONDS_PER_MINUTE
-    return _timeline(np.cumsum(fresh), minute, (opened + zone_offset_ns) // NANOSECONDS_PER_DAY)
+    made = _timeline(np.cumsum(fresh), minute, (opened + zone_offset_ns) // NANOSECONDS_PER_DAY)
+    if all(begin is None for begin in auctions_ns):
+        return made
+    begins = np.array([_NEVER if begin is None else begin for begin in auctions_ns], np.int64)
+    return replace(made, auction=np.ascontiguousarray(ts >= begins[which]))
 
 
 def by_days(ts: Int64Array, zone_offset_ns: int = 0) -> Timeline:

@@ -21,7 +21,7 @@ from trademantra.data.imports.model import ImportOptions
 from trademantra.data.imports.reading import Plan
 from trademantra.data.resample import Outside, SessionSpan, daily_spans, resample
 from trademantra.data.series import zone_of
-from trademantra.data.spans import known_sessions, spans_of
+from trademantra.data.spans import known_sessions, spans_of, whole_days
 from trademantra.data.store import BarStore, Entry
 from trademantra.engine.backtest import BacktestInput
 from trademantra.engine.bars import Bars, Float64Array, Int64Array
@@ -339,7 +339,8 @@ def _one(spec: RunSpec, store: BarStore, entry: Entry, notes: list[str]) -> tupl
         )
     if not timeframe.is_intraday:
         return inside, _by_local_days(inside.ts, zone)
-    return inside, by_sessions(inside.ts, _whole_days(spans))
+    days = whole_days(spans)
+    return inside, by_sessions(inside.ts, days, auctions_ns=[day.auction_ns for day in days])
 
 
 def _by_local_days(ts: Int64Array, zone: ZoneInfo) -> Timeline:
@@ -393,21 +394,6 @@ def instrument_of(exchange: str, symbol: str, segment: Segment) -> Instrument:
         exchange=Exchange(exchange), segment=Segment.EQUITY, kind=InstrumentKind.SHARE, symbol=symbol,
         has_derivatives=True,
     )  # fmt: skip
-
-
-def _whole_days(spans: Sequence[SessionSpan]) -> list[SessionSpan]:
-    """One span a day, from its first opening to its last close."""
-    by_day: dict[date, SessionSpan] = {}
-    for span in spans:
-        known = by_day.get(span.trade_date)
-        by_day[span.trade_date] = (
-            span
-            if known is None
-            else SessionSpan(
-                span.trade_date, min(known.open_ns, span.open_ns), max(known.close_ns, span.close_ns)
-            )
-        )
-    return list(by_day.values())
 
 
 def _days(many: Iterable[Bars], zone: ZoneInfo) -> tuple[date, date]:

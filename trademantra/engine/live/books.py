@@ -51,7 +51,10 @@ class Hours:
         session = self.session
         if session.leave_minute is None:
             return None
-        last = (session.close_ns - session.open_ns - 1) // self.timeframe_ns * self.timeframe_ns
+        ends_ns = session.close_ns - session.open_ns
+        if session.auction_minute is not None:
+            ends_ns = session.auction_minute * NANOSECONDS_PER_MINUTE
+        last = (ends_ns - 1) // self.timeframe_ns * self.timeframe_ns
         bars = -(-session.leave_minute * NANOSECONDS_PER_MINUTE // self.timeframe_ns)
         return min(bars * self.timeframe_ns, last)
 

@@ -85,7 +85,8 @@ class LiveFill:
 class LiveSession:
     """The hours of one trading day, `day` counted from 1970-01-01 local, minutes since the open (None: no such rule).
 
-    Nothing is entered before `first_entry_minute`, nor from `last_entry_minute` on.
+    Nothing is entered before `first_entry_minute`, nor from `last_entry_minute` on.  `auction_minute`: when the closing
+    auction begins, None where there is none; intraday positions leave before.
     """
 
     day: int
@@ -94,6 +95,7 @@ class LiveSession:
     leave_minute: int | None = None
     last_entry_minute: int | None = None
     first_entry_minute: int | None = None
+    auction_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

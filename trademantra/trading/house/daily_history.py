@@ -14,12 +14,11 @@ from trademantra.core.errors import MissingFactError
 from trademantra.core.instrument import Instrument
 from trademantra.core.time import IST, ist_date, ns_of
 from trademantra.data.resample import SessionSpan, daily_spans
-from trademantra.data.spans import known_sessions, spans_of
+from trademantra.data.spans import known_sessions, spans_of, whole_days
 from trademantra.engine.bars import Bars
 from trademantra.engine.timeline import IST_OFFSET_NS, by_days
 from trademantra.trading.house.price_reads import PriceReads
 from trademantra.trading.runner.run_log import WarmUp
-from trademantra.trading.session.plan import whole_days
 
 DAY = Timeframe(1, "d")
 _LEAST_BARS = 500

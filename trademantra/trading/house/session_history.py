@@ -9,7 +9,7 @@ from trademantra.core.errors import InvalidValueError
 from trademantra.core.instrument import Instrument
 from trademantra.core.time import NANOSECONDS_PER_DAY, datetime_of, ist_date
 from trademantra.data.resample import Outside, SessionSpan, resample
-from trademantra.data.spans import known_sessions, spans_of
+from trademantra.data.spans import known_sessions, spans_of, whole_days
 from trademantra.engine.bars import Bars
 from trademantra.engine.live.wants import LiveSession
 from trademantra.engine.timeline import IST_OFFSET_NS, Timeline, by_sessions
@@ -17,7 +17,7 @@ from trademantra.trading.house.price_reads import PriceReads
 from trademantra.trading.house.session_spec import SessionSpec
 from trademantra.trading.runner.run_log import BarsClosed, LogEntry, SessionBegan, WarmUp
 from trademantra.trading.runner.spec import RunSpec
-from trademantra.trading.session.plan import whole_days
+from trademantra.trading.session.plan import auction_minute
 
 _MINUTE = Timeframe(1, "m")
 _LEAST_BARS = 500
@@ -44,6 +44,7 @@ class SessionHistory:
             leave_minute=self._spec.leave_minute,
             last_entry_minute=self._spec.last_entry_minute,
             first_entry_minute=self._spec.first_entry_minute,
+            auction_minute=auction_minute(span),
         )
 
     async def read(self, began_ns: int, now_ns: int) -> tuple[WarmUp, Mapping[str, Bars]]:
@@ -108,7 +109,7 @@ class SessionHistory:
         return inside.slice(0, int(over.sum()))
 
     def _timeline(self, bars: Bars, days: Sequence[SessionSpan]) -> Timeline:
-        made = by_sessions(bars.ts, days)
+        made = by_sessions(bars.ts, days, auctions_ns=[day.auction_ns for day in days])
         leave, last = self._spec.leave_minute, self._spec.last_entry_minute
         return made if leave is None else made.with_square_off(leave, last)
 

@@ -40,7 +40,8 @@ class WarmUp:
 
 
 NO_HISTORY = WarmUp({}, {})
-_HOURS = 6  # fields of a session
+_HOURS = 7  # fields of a session
+_LEAST_HOURS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ def plain_entry(entry: LogEntry) -> list[object]:
                 day.leave_minute,
                 day.last_entry_minute,
                 day.first_entry_minute,
+                day.auction_minute,
             ]
             return ["session", hours, {symbol: or_null(price) for symbol, price in auction.items()}]
 
@@ -208,9 +210,9 @@ def _tick(plain: object) -> Tick:
 
 def _hours(plain: object) -> LiveSession:
     values = row(plain, "session")
-    if len(values) == _HOURS - 1:  # written before there was a first entry
-        values = [*values, None]
-    day, open_ns, close_ns, leave, last_entry, first_entry = row(values, "session", _HOURS)
+    # written before there was a first entry, or an auction
+    values = [*values, *[None] * (_HOURS - len(values))] if len(values) >= _LEAST_HOURS else values
+    day, open_ns, close_ns, leave, last_entry, first_entry, auction = row(values, "session", _HOURS)
     return LiveSession(
         whole(day, "day"),
         whole(open_ns, "open_ns"),
@@ -218,6 +220,7 @@ def _hours(plain: object) -> LiveSession:
         None if leave is None else whole(leave, "leave_minute"),
         None if last_entry is None else whole(last_entry, "last_entry_minute"),
         None if first_entry is None else whole(first_entry, "first_entry_minute"),
+        None if auction is None else whole(auction, "auction_minute"),
     )
 
 

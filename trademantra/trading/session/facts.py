@@ -79,7 +79,10 @@ class SessionFacts:
             "timeframe": str(self.timeframe),
             "instruments": {symbol: instrument_words(each) for symbol, each in self.instruments.items()},
             "runs": [_plain_run(run) for run in self.runs],
-            "spans": [[span.trade_date.isoformat(), span.open_ns, span.close_ns] for span in self.spans],
+            "spans": [
+                [span.trade_date.isoformat(), span.open_ns, span.close_ns, span.auction_ns]
+                for span in self.spans
+            ],
             "begin_ns": self.begin_ns,
             "lateness_ns": self.lateness_ns,
             "leave_minute": self.leave_minute,

@@ -19,6 +19,7 @@ import numpy as np
 from trademantra.core.errors import BadInputError, InvalidValueError
 from trademantra.core.time import NANOSECONDS_PER_DAY, datetime_of
 from trademantra.data.resample import SessionSpan
+from trademantra.data.spans import whole_days
 from trademantra.engine.backtest import BacktestInput, BacktestResult, Strategy, backtest
 from trademantra.engine.bars import Bars
 from trademantra.engine.events import hears_ticks
@@ -39,7 +40,6 @@ from trademantra.trading.session.live_tape import (
     read_tick_order,
     read_ticks,
 )
-from trademantra.trading.session.plan import whole_days
 from trademantra.trading.session.tape import (
     bars_of,
     read_charges,
@@ -297,7 +297,8 @@ def _laid_out(bars: Bars, facts: SessionFacts, days: Sequence[SessionSpan]) -> T
     close_ns = max((day.close_ns for day in days if day.open_ns <= last_ns), default=last_ns)
     length_ns = facts.timeframe.length_ns
     coming = np.arange(last_ns + length_ns, close_ns, length_ns, dtype=np.int64)
-    whole = by_sessions(np.concatenate((bars.ts, coming)), days).with_square_off(
+    auctions_ns = [day.auction_ns for day in days]
+    whole = by_sessions(np.concatenate((bars.ts, coming)), days, auctions_ns=auctions_ns).with_square_off(
         facts.leave_minute, facts.last_entry_minute
     )
     ends = np.append(whole.ends[whole.ends < n - 1], n - 1)

@@ -7,7 +7,9 @@ from pathlib import Path
 from trademantra.core.bar import Timeframe
 from trademantra.core.instrument import Instrument
 from trademantra.core.order import Product
+from trademantra.core.time import NANOSECONDS_PER_MINUTE
 from trademantra.data.resample import SessionSpan
+from trademantra.data.spans import whole_days
 from trademantra.engine.bars import Bars
 from trademantra.engine.records import RecordArray
 from trademantra.engine.rules import TradingRules
@@ -71,15 +73,6 @@ class ReplayPlan:
         return max(int(bars.ts[-1]) for bars in self.play.values())
 
 
-def whole_days(spans: Sequence[SessionSpan]) -> Sequence[SessionSpan]:
-    """One span a day, from its first opening to its last close."""
-    by_day: dict[int, SessionSpan] = {}
-    for span in spans:
-        key = span.trade_date.toordinal()
-        known = by_day.get(key)
-        if known is not None:
-            span = SessionSpan(
-                span.trade_date, min(known.open_ns, span.open_ns), max(known.close_ns, span.close_ns)
-            )
-        by_day[key] = span
-    return list(by_day.values())
+def auction_minute(day: SessionSpan) -> int | None:
+    """Minutes from the open of a whole day to its closing auction; None where it has none."""
+    return None if day.auction_ns is None else (day.auction_ns - day.open_ns) // NANOSECONDS_PER_MINUTE

@@ -63,7 +63,7 @@ from trademantra.trading.runner.workers import StrategyWorkers
 from trademantra.trading.session.conductor import Carried, Conductor, Refused
 from trademantra.trading.session.facts import RunFacts, SessionFacts
 from trademantra.trading.session.lockstep import settle
-from trademantra.trading.session.plan import ReplayPlan
+from trademantra.trading.session.plan import ReplayPlan, auction_minute
 from trademantra.trading.session.replay_steps import Step, events_of, rows_in, steps_of
 from trademantra.trading.session.replay_ticks import ReplayTicks, of_symbols
 from trademantra.trading.session.tape import write_charges, write_events, write_warm_up
@@ -290,7 +290,8 @@ class ReplaySession:
             )  # fmt: skip
 
     def _timeline(self, symbol: str) -> Timeline:
-        made = by_sessions(self.plan.warm_up[symbol].ts, self.plan.all_days)
+        days = self.plan.all_days
+        made = by_sessions(self.plan.warm_up[symbol].ts, days, auctions_ns=[day.auction_ns for day in days])
         return made if self.plan.leave_minute is None else made.with_square_off(self.plan.leave_minute)
 
     def _write_facts(self) -> SessionFacts:
@@ -359,6 +360,7 @@ class ReplaySession:
             open_ns=open_ns,
             close_ns=day.close_ns,
             leave_minute=plan.leave_minute,
+            auction_minute=auction_minute(day),
         )
         self._day = day
         auction = self._auction(open_ns, step)
