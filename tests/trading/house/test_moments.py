@@ -26,6 +26,13 @@ def on_time(self, context, minute):
         context.buy("SYNIT1", quantity=self.quantity)
 """
 
+SCAN_ONLY = """
+times = (-1,)
+
+def on_time(self, context, minute):
+    context.buy("SYNBANK1", quantity=10)
+"""
+
 
 def test_a_scan_before_the_open_has_its_order_at_the_open_and_minutes_are_exact(tmp_path):
     file = s.strategy_file(tmp_path, "scan", SCAN)
@@ -73,6 +80,53 @@ def test_a_moment_that_passed_while_no_desk_ran_is_passed_by(tmp_path):
             assert scene.held("kite") == {"NSE:SYNBANK1": 20}
             assert len(scene.orders("kite")) == 1
             assert not [line for line in scene.said if "not taken" in line], "nothing was asked for"
+
+    with n.sandbox_of_days(speed=SLOW) as days:
+        asyncio.run(play(days))
+
+
+async def scanned(days, home, accounts, sessions):
+    """A desk that ends between the scan and the open."""
+    log = home / "sessions" / "one" / "all.log"
+    await days.until("2026-11-23T09:14:20")
+    async with n.desk_in(days, home, accounts, sessions) as scene:
+        await scene.until(lambda: log.exists() and '["clock"' in log.read_text(), "the decision of 09:14")
+        assert days.now_ns() < scene.house.sessions["one"].begins_ns
+        assert scene.orders("kite") == []
+
+
+def test_a_scan_that_was_never_ordered_is_decided_again_before_the_open(tmp_path):
+    file = s.strategy_file(tmp_path, "scan", SCAN_ONLY)
+
+    async def play(days):
+        accounts = [s.kite_account(days.root)]
+        sessions = [s.session(file, "kite", ["SYNBANK1"], session_id="one", begins_minute=-1)]
+        await scanned(days, tmp_path, accounts, sessions)
+        async with n.desk_in(days, tmp_path, accounts, sessions) as scene:
+            await scene.until(lambda: scene.held("kite") == {"NSE:SYNBANK1": 10}, "the entry at the open")
+        async with n.desk_in(days, tmp_path, accounts, sessions) as scene:  # within its minute, and ordered
+            await scene.until(lambda: scene.room("kite").desk.has_read_books, "the books")
+            assert len(scene.orders("kite")) == 1
+
+    with n.sandbox_of_days(speed=SLOW) as days:
+        asyncio.run(play(days))
+
+
+def test_a_scan_that_was_never_ordered_is_told_when_it_is_too_late(tmp_path):
+    file = s.strategy_file(tmp_path, "scan", SCAN_ONLY)
+
+    async def play(days):
+        accounts = [s.kite_account(days.root)]
+        sessions = [s.session(file, "kite", ["SYNBANK1"], session_id="one", begins_minute=-1)]
+        await scanned(days, tmp_path, accounts, sessions)
+        await days.until("2026-11-23T09:20:20")
+        async with n.desk_in(days, tmp_path, accounts, sessions) as scene:
+            until_ns = days.now_ns() + 15 * NANOSECONDS_PER_SECOND
+            await scene.until(lambda: days.now_ns() > until_ns, "some looks of the desk")
+            assert scene.orders("kite") == []
+            assert [each for each in scene.said if "too late for that now" in each]
+        async with n.desk_in(days, tmp_path, accounts, sessions) as scene:
+            assert not [each for each in scene.said if "too late for that now" in each], "it is told once"
 
     with n.sandbox_of_days(speed=SLOW) as days:
         asyncio.run(play(days))

@@ -5,21 +5,19 @@ from datetime import timedelta
 
 from trademantra.core.errors import InvalidValueError
 from trademantra.core.order import Product
-from trademantra.core.time import NANOSECONDS_PER_MINUTE, ist_date
+from trademantra.core.time import ist_date
 from trademantra.engine.bars import Bars
 from trademantra.engine.live.wants import LiveFill, Want
 from trademantra.trading.house.daily_history import DAY, day_before, day_of, past_of
 from trademantra.trading.house.mornings import Mornings, uncarried
 from trademantra.trading.house.session_record import booked
 from trademantra.trading.house.session_spec import SessionParts, SessionSpec
-from trademantra.trading.house.strategies import StrategySession, TradingDay
+from trademantra.trading.house.strategies import StrategySession
 from trademantra.trading.house.too_late import DECIDES_NS
-from trademantra.trading.intents import Purpose
+from trademantra.trading.house.unordered import is_carried_out
 from trademantra.trading.runner.run_log import FillTold, LogEntry, SessionBegan, WarmUp
 from trademantra.trading.runner.spec import RunSpec
 from trademantra.trading.session.tape import read_warm_up
-
-_MORNING_NS = 120 * NANOSECONDS_PER_MINUTE  # before the open: an order made since then is of today
 
 
 def session_for(spec: SessionSpec, parts: SessionParts) -> StrategySession:
@@ -103,30 +101,19 @@ class DailySession(StrategySession):
 
     def _kept_log(self, run_id: str) -> list[LogEntry]:
         """Without what was decided for this morning and never carried out: it is decided again."""
-        log, today = super()._kept_log(run_id), self._day
+        log, today = self._logs.read(run_id), self._day
         instrument = next(iter(self.spec.instruments.values()))
         last = None if today is None else day_before(instrument, today.span.trade_date)
-        if today is None or last is None or self._has_carried(run_id, today):
+        if today is None or last is None:
             return log
         span, session = day_of(instrument, last), self._history.live_session(today.span)
+        if is_carried_out(self.spec, self._runs[run_id], self._parts.room, self._logs, session):
+            return log
         place = uncarried(log, session, session.open_ns if span is None else span.open_ns)
         if place < len(log):
             log = log[:place]
             self._logs.cut(run_id, log)
         return log
-
-    def _has_carried(self, run_id: str, today: TradingDay) -> bool:
-        """Whether orders of this morning's decisions were made, or all of them were carried out."""
-        if self._logs.carried().get(run_id) == self._history.live_session(today.span).day:
-            return True
-        names = tuple(f"{self.spec.session_id}.{symbol}." for symbol in self._runs[run_id].symbols)
-        since_ns = today.span.open_ns - _MORNING_NS
-        return any(
-            managed.created_ns >= since_ns
-            and managed.intent_id.startswith(names)
-            and (self.spec.weights or managed.purpose is Purpose.ENTRY)
-            for managed in self._parts.room.desk.book.all()
-        )
 
     def _since(self, run: RunSpec, log: Sequence[LogEntry], missed: Mapping[str, Bars]) -> list[LogEntry]:
         return list(log)

@@ -17,6 +17,7 @@ from trademantra.core.time import (
     ist_date,
 )
 from trademantra.data.resample import SessionSpan
+from trademantra.data.spans import whole_days
 from trademantra.engine.bars import Bars
 from trademantra.engine.live.wants import Leave, LiveFill, LiveSession, LiveTrade, Want
 from trademantra.kit.timer import ClockTimer
@@ -29,6 +30,7 @@ from trademantra.trading.house.session_record import booked, session_record, tra
 from trademantra.trading.house.session_spec import SessionParts, SessionSpec
 from trademantra.trading.house.told_bars import ToldBars
 from trademantra.trading.house.too_late import DECIDES_NS, ways_out
+from trademantra.trading.house.unordered import begin_of, is_carried_out
 from trademantra.trading.record.store import RecordStore
 from trademantra.trading.runner.run_log import (
     BarsClosed,
@@ -43,7 +45,6 @@ from trademantra.trading.runner.runs import ClosedBar
 from trademantra.trading.runner.spec import RunSpec
 from trademantra.trading.session.conductor import Carried
 from trademantra.trading.session.live_tape import Gap, LiveTape
-from trademantra.trading.session.plan import whole_days
 from trademantra.trading.session.tape import write_warm_up
 from trademantra.trading.session.trades import write_trades
 from trademantra.trading.session.waiting import WaitingWants
@@ -459,8 +460,25 @@ class StrategySession:
         return await self._history.read(began_ns or now_ns, now_ns)
 
     def _kept_log(self, run_id: str) -> list[LogEntry]:
-        """What an earlier process told a run."""
-        return self._logs.read(run_id)
+        """What an earlier process told a run; without what it decided for today's open and never ordered, while there is time
+        to decide it again."""
+        log, day = self._logs.read(run_id), self._day
+        if day is None:
+            return log
+        today = self._history.live_session(day.span)
+        place = begin_of(log, today)
+        if place == len(log) or is_carried_out(
+            self.spec, self._runs[run_id], self._parts.room, self._logs, today
+        ):
+            return log
+        if self._parts.clock.now_ns() >= day.span.open_ns + _ON_TIME_NS:
+            self._parts.tell(
+                f"{self.spec.account_id} {self.spec.strategy.name}: the desk ended before it ordered what was decided for "
+                "today's open; it is too late for that now, nothing of it is entered"
+            )
+            return log
+        self._logs.cut(run_id, log[:place])
+        return log[:place]
 
     def _since(self, run: RunSpec, log: Sequence[LogEntry], missed: Mapping[str, Bars]) -> list[LogEntry]:
         """A log, with what the run would have been told until now; moments that passed meanwhile are over."""
