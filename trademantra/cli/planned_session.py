@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trademantra.cli import run_options as o
+from trademantra.cli.session_minutes import leave_minute, since_open
 from trademantra.core.bar import Timeframe
 from trademantra.core.errors import InvalidValueError
 from trademantra.core.instrument import Segment
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from trademantra.kit.database import Database
     from trademantra.trading.accounts.account import Account
     from trademantra.trading.house.session_spec import SessionSpec
-
-_BEFORE_BROKER = 5  # minutes before the broker's own square-off, which costs extra
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,14 +126,16 @@ def _spec(planned: Planned, clock: "Clock") -> "SessionSpec":
     intraday = is_intraday(strategy) or product is Product.MIS
     today = ist_date(clock.now_ns())
     values = options.parameters()
-    leave = _leave_minute(broker, options.symbols[0], today) if intraday else None
+    symbol = options.symbols[0]
+    leave = leave_minute(broker, symbol, today) if intraday else None
     if isinstance(strategy, AllocationStrategy) and (planned.first_entry or planned.last_entry):
         raise InvalidValueError(
             f"{strategy.name} keeps target weights: it has no entries that first_entry or last_entry could hold back",
             hint="leave them out",
         )
     if planned.leave is not None:  # never after the broker's own
-        leave = _since_open(planned.leave) if leave is None else min(leave, _since_open(planned.leave))
+        asked = since_open(planned.leave, symbol, today)
+        leave = asked if leave is None else min(leave, asked)
     made = SessionSpec(
         session_id=planned.session
         or f"{today:%Y%m%d}-{Path(options.strategy).stem.lower()[:24]}-{secrets.token_hex(3)}",
@@ -151,8 +152,12 @@ def _spec(planned: Planned, clock: "Clock") -> "SessionSpec":
         weights=isinstance(strategy, AllocationStrategy),
         warm_up_bars=_longest(strategy, values),
         leave_minute=leave,
-        last_entry_minute=None if planned.last_entry is None else _since_open(planned.last_entry),
-        first_entry_minute=None if planned.first_entry is None else _since_open(planned.first_entry),
+        last_entry_minute=None
+        if planned.last_entry is None
+        else since_open(planned.last_entry, symbol, today),
+        first_entry_minute=None
+        if planned.first_entry is None
+        else since_open(planned.first_entry, symbol, today),
         begins_minute=_begins_minute(strategy),
         charges=_charges(broker, product, today),
     )
@@ -175,26 +180,6 @@ def _longest(strategy: "Strategy", values: dict[str, float]) -> int:
 def _begins_minute(strategy: "Strategy") -> int:
     """The first moment of its day, in minutes since the open; below zero before it."""
     return min((0, *strategy.times)) if isinstance(strategy, type) else 0
-
-
-def _leave_minute(broker: str, symbol: str, today: date) -> int:
-    """Some minutes before the broker squares off by itself, counted from 09:15."""
-    from trademantra.core.errors import InvalidValueError as Unknown
-    from trademantra.core.errors import MissingFactError
-    from trademantra.markets.sessions import square_off_time
-    from trademantra.research.inputs import instrument_of
-
-    instrument = instrument_of("NSE", symbol.rpartition(":")[2], Segment.EQUITY)
-    try:
-        leave = square_off_time(broker, instrument, today)
-    except (MissingFactError, Unknown):
-        leave = square_off_time("default", instrument, today)
-    return leave.hour * 60 + leave.minute - (9 * 60 + 15) - _BEFORE_BROKER
-
-
-def _since_open(at: time) -> int:
-    """Minutes from 09:15."""
-    return at.hour * 60 + at.minute - (9 * 60 + 15)
 
 
 def _charges(broker: str, product: Product, today: date) -> "RecordArray | None":

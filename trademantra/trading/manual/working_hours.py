@@ -2,13 +2,13 @@
 
 from datetime import timedelta
 
-from trademantra.trading.house.price_reads import PriceReads
 from trademantra.core.bar import Timeframe
 from trademantra.core.errors import InvalidValueError, MissingFactError
 from trademantra.core.instrument import Instrument
 from trademantra.core.time import NANOSECONDS_PER_MINUTE, datetime_of, ist_date
 from trademantra.markets.sessions import session_on
 from trademantra.trading.algos.schedule import volume_curve
+from trademantra.trading.house.price_reads import PriceReads
 from trademantra.trading.manual.plans import parts_of
 from trademantra.trading.manual.wishes import AlgoWish
 
