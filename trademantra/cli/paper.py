@@ -117,6 +117,15 @@ def paper(
             "--limits", metavar="FILE", help="Risk limits in JSON; docs/risk.md.", rich_help_panel=o.TRADING
         ),
     ] = None,
+    start_seconds: Annotated[
+        float,
+        typer.Option(
+            "--start-seconds",
+            metavar="N",
+            help="With --replay: so long a strategy may take to load and warm up.",
+            rich_help_panel=o.TRADING,
+        ),
+    ] = 30.0,
     as_json: Annotated[
         bool, typer.Option("--json", help="The last line is one JSON object.", rich_help_panel=o.OUTPUT)
     ] = False,
@@ -167,7 +176,7 @@ def paper(
         tick_size=tick_size,
         limits=_limits(limits),
     )
-    outcome = _play(plan, speed)
+    outcome = _play(plan, speed, start_seconds)
     if as_json:
         import json
 
@@ -182,12 +191,13 @@ def paper(
         raise typer.Exit(1)
 
 
-def _play(plan: "ReplayPlan", speed: float) -> "ReplayOutcome":
+def _play(plan: "ReplayPlan", speed: float, start_seconds: float) -> "ReplayOutcome":
     import asyncio
     import shutil
 
     from trademantra.cli.progress import counted
     from trademantra.kit.clock import SystemClock
+    from trademantra.trading.runner.settings import RunnerSettings
     from trademantra.trading.session.parity import STRATEGY_FILE
     from trademantra.trading.session.replay import ReplaySession
     from trademantra.trading.session.trades import write_trades
@@ -197,7 +207,8 @@ def _play(plan: "ReplayPlan", speed: float) -> "ReplayOutcome":
         shutil.copyfile(plan.strategy.path, plan.folder / STRATEGY_FILE)
     try:
         with counted(f"{plan.strategy.name} on paper") as progress:
-            session = ReplaySession(plan, SystemClock(), progress=progress, pace=_pace(speed))
+            runner = RunnerSettings(loading_seconds=start_seconds)
+            session = ReplaySession(plan, SystemClock(), runner=runner, progress=progress, pace=_pace(speed))
             outcome = asyncio.run(session.run())
     except KeyboardInterrupt:
         shutil.rmtree(plan.folder, ignore_errors=True)

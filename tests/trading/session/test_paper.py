@@ -366,3 +366,11 @@ def falling() -> Bars:
     ts = bars.ts[:50]
     price = np.where(np.arange(50) < 35, 100.0, 90.0)
     return Bars.of(ts, price, price, price, price, np.full(50, 1_000.0))
+
+
+def test_a_strategy_that_never_ends_its_start_is_named_and_holds_the_replay_no_longer_than_it_may(
+    day: Path, tmp_path: Path
+) -> None:
+    file = own(tmp_path, "def on_start(self, context):\n    while True:\n        pass\n")
+    with pytest.raises(TradeMantraError, match=r"run mine:\w+ was not started: no answer within 2 s"):
+        run(tmp_path, "paper", file, "--replay", str(day), "--start-seconds", "2")
