@@ -82,6 +82,14 @@ class Lease:
                 hint="is the database reachable, and does no other process serve this account?",
             )
 
+    def ensure_may_write(self) -> None:
+        """To be called right before a file is written that the next owner goes on with.  Errors: `LeaseLostError`."""
+        if not self.may_send:
+            raise LeaseLostError(
+                f"{self.name}: the lease of {self.owner} ran out, or nearly; nothing was written",
+                hint="is the database reachable, and does no other process serve this account?",
+            )
+
     async def guard(self, session: AsyncSession) -> None:
         """First statement of every transaction of the owner.  Errors: `LeaseLostError`."""
         await (await session.connection()).run_sync(self.guard_at_once)

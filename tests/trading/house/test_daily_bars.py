@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.brokers.contract.simulated import SHARE
+from tests.trading.session.fences import no_fence
 from trademantra.core.bar import Bar
 from trademantra.core.time import IST, ist_date, ns_of
 from trademantra.data.resample import daily_spans
@@ -134,10 +135,10 @@ OLDER = BarsClosed((("A", bar(FIRST - timedelta(days=1))),))
 )
 def test_a_log_is_kept_up_to_what_was_decided_this_morning(tmp_path, log, place):
     assert uncarried(log, TODAY, SPAN.open_ns) == place
-    logs = SessionLogs(tmp_path, None, ["one:all"])
+    logs = SessionLogs(tmp_path, None, ["one:all"], no_fence)
     logs.cut("one:all", log[:place])
-    again = SessionLogs(tmp_path, None, ["one:all"])
+    again = SessionLogs(tmp_path, None, ["one:all"], no_fence)
     assert again.read("one:all") == log[:place]
     again.note_carried(["one:all"], 20)
     again.note_carried(["one:other"], 21)
-    assert SessionLogs(tmp_path, None, []).carried() == {"one:all": 20, "one:other": 21}
+    assert SessionLogs(tmp_path, None, [], no_fence).carried() == {"one:all": 20, "one:other": 21}

@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.trading.feeds.tick_making import CLOSES, HOURS, MINUTE, ONE_MINUTE, OPENS, SECOND, share
+from tests.trading.session.fences import no_fence
 from trademantra.brokers.paper.market import EventBatch
 from trademantra.core.errors import InvalidValueError
 from trademantra.core.time import NANOSECONDS_PER_DAY
@@ -51,7 +52,7 @@ class Desk:
         self.run = LiveRun(load_strategy(strategy), ["INFY"], MINUTE, values, rules)
         self.folder, self.strategy, self.values, self.rules = folder, strategy, values, rules
         self.leave_minute = leave_minute
-        self.tape = LiveTape.open(folder, {0: "INFY"}, OPENS, again=False)
+        self.tape = LiveTape.open(folder, {0: "INFY"}, OPENS, no_fence, again=False)
         self.builder = BarBuilder(InstrumentTable())
         self.builder.subscribe(INFY, ONE_MINUTE, HOURS, OPENS - SECOND)
         write_warm_up(folder, {})
@@ -203,7 +204,7 @@ def test_trades_over_a_gap_are_not_judged(tmp_path):
     begin_ns, end_ns = OPENS + 15 * MINUTE, OPENS + 25 * MINUTE
     for tick in _ticks(7, 40):
         if begin_ns <= tick[0] < end_ns:  # the exchange went on, and the tape did not
-            kept, desk.tape = desk.tape, LiveTape(tmp_path / "nowhere", {0: "INFY"})
+            kept, desk.tape = desk.tape, LiveTape(tmp_path / "nowhere", {0: "INFY"}, no_fence)
             desk.tick(*tick)
             desk.tape = kept
         else:
@@ -223,7 +224,7 @@ def test_what_was_written_before_a_crash_is_there_and_counted_on(tmp_path):
     first.tape.write(ticks[899][0])
     for tick in ticks[900:950]:
         first.tick(*tick)  # lost with the process
-    tape = LiveTape.open(tmp_path, {0: "INFY"}, ticks[949][0], again=True)
+    tape = LiveTape.open(tmp_path, {0: "INFY"}, ticks[949][0], no_fence, again=True)
     tape.feed(_event(ticks[950][0], 1_000.0))
     tape.write(ticks[950][0])
     assert len(read_ticks(tmp_path)["INFY"]) == 901

@@ -100,6 +100,7 @@ class AccountRoom:
     journal: OrderJournal
     risk: RiskKeeper
     conversion: ConversionParts
+    lease: Lease
 
     @property
     def account_id(self) -> str:
@@ -178,7 +179,7 @@ async def open_room(
             adapter=adapter, book=book, store=store, journal=shared.journal, lease=lease, bus=shared.bus,
             converted=road.converted,
         )  # fmt: skip
-        yield AccountRoom(account, adapter, desk, algos, conductor, shared.journal, risk, conversion)
+        yield AccountRoom(account, adapter, desk, algos, conductor, shared.journal, risk, conversion, lease)
         risk.keep()
 
 

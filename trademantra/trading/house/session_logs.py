@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from trademantra.data.durable import replace_file
@@ -15,16 +15,23 @@ _BEGAN, _CARRIED = "began", "carried.json"
 
 
 class SessionLogs:
-    """A file a run in the session's folder, a line an entry."""
+    """A file a run in the session's folder, a line an entry.
 
-    def __init__(self, folder: Path, workers: StrategyWorkers, run_ids: Collection[str]) -> None:
-        self._folder, self._workers = folder, workers
+    Invariant: nothing is written once `fence` raises, for then another process may go on with these files; one that was
+    stopped meanwhile would cut off what that process was told.
+    """
+
+    def __init__(
+        self, folder: Path, workers: StrategyWorkers, run_ids: Collection[str], fence: Callable[[], None]
+    ) -> None:
+        self._folder, self._workers, self._fence = folder, workers, fence
         self._logged: dict[str, int] = dict.fromkeys(run_ids, 0)
         self._bytes: dict[str, int] = dict.fromkeys(run_ids, 0)
         self._fills: dict[str, list[LiveFill]] = {}
 
     def begin(self, now_ns: int) -> None:
         """The session has begun: from here on it is gone on with, not begun anew."""
+        self._fence()
         replace_file(self._folder / _BEGAN, str(now_ns).encode())
 
     def write(self, *, durable: bool = False) -> Mapping[str, Sequence[LiveFill]]:
@@ -38,6 +45,7 @@ class SessionLogs:
         for run_id in self._logged:
             fresh = self._workers.log(run_id, self._logged[run_id]).entries
             if fresh:
+                self._fence()
                 text = "".join(f"{to_line(entry)}\n" for entry in fresh).encode()
                 with log_file(self._folder, run_id).open("ab") as file:
                     file.truncate(self._bytes[run_id])  # half a line of a full disk, or of a crash
@@ -53,6 +61,7 @@ class SessionLogs:
     def cut(self, run_id: str, entries: Sequence[LogEntry]) -> None:
         """Keep these of what `read` found: what was told after them is told again."""
         content = "".join(f"{to_line(entry)}\n" for entry in entries).encode()
+        self._fence()
         replace_file(log_file(self._folder, run_id), content)
         self._bytes[run_id], self._logged[run_id] = len(content), len(entries)
 
@@ -61,6 +70,7 @@ class SessionLogs:
         known = self.carried()
         if any(known.get(run_id) != day for run_id in run_ids):
             made = {**known, **dict.fromkeys(run_ids, day)}
+            self._fence()
             replace_file(self._folder / _CARRIED, json.dumps(made).encode())
 
     def carried(self) -> dict[str, int]:

@@ -70,7 +70,8 @@ class StrategySession:
         self._runs = {run.run_id: run for run in spec.runs()}
         self._record = RecordStore(parts.database)
         self._history = SessionHistory(spec, parts.history)
-        self._logs = SessionLogs(parts.folder, parts.workers, self._runs)
+        self._fence = parts.room.lease.ensure_may_write
+        self._logs = SessionLogs(parts.folder, parts.workers, self._runs, self._fence)
         self._day: TradingDay | None = None
         self._waiting = WaitingWants()
         self._timeframes: Sequence[Timeframe] = (spec.timeframe,)
@@ -135,6 +136,7 @@ class StrategySession:
         logs: dict[str, list[LogEntry]] = {}
         heard: dict[str, Mapping[str, int]] = {}
         if began_ns is None:
+            self._fence()
             write_warm_up(parts.folder, warm_up.bars)
         tape = self._open_tape(now_ns, again=began_ns is not None)
         for run_id, run in self._runs.items():
@@ -282,12 +284,14 @@ class StrategySession:
 
     async def close(self) -> None:
         """The strategy decides no more; its entries are taken back, its exits stay armed."""
-        await self.end_of_day()
-        for run_id in self._runs:
-            self._parts.room.conductor.remove(run_id)
-            if run_id not in self.stopped:
-                await self._parts.workers.stop(run_id)
-        await self._parts.hub.unsubscribe(self.spec.session_id)
+        try:
+            await self.end_of_day()
+        finally:
+            for run_id in self._runs:
+                self._parts.room.conductor.remove(run_id)
+                if run_id not in self.stopped:
+                    await self._parts.workers.stop(run_id)
+            await self._parts.hub.unsubscribe(self.spec.session_id)
 
     async def abandon(self) -> None:
         """The account is another process's: the strategy ends here, and what it placed is left as it is."""
@@ -439,6 +443,7 @@ class StrategySession:
     def _write_facts(self) -> None:
         began_ns = self._logs.began_ns()
         if began_ns is not None:
+            self._fence()
             write_facts(self.spec, self._parts, self._runs.values(), self._history, began_ns)
 
     def _deliver_bar(self, symbol: str, bar: Bar) -> None:
@@ -451,7 +456,7 @@ class StrategySession:
             for symbol, instrument in self.spec.instruments.items()
         }
         symbols = {row: symbol for row, symbol in rows.items() if row is not None}
-        return LiveTape.open(self._parts.folder, symbols, now_ns, again=again)
+        return LiveTape.open(self._parts.folder, symbols, now_ns, self._fence, again=again)
 
     # -- what outlives a crash
 

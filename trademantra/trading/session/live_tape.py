@@ -6,7 +6,7 @@ when prices were heard, and when the desk was away.  What is on disk stays whate
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,10 +65,13 @@ class Delivered:
 
 
 class LiveTape:
-    """One session's.  `symbols`: its instruments by row of the market's listings.  One at a time for each folder."""
+    """One session's.  `symbols`: its instruments by row of the market's listings.
 
-    def __init__(self, folder: Path, symbols: Mapping[int, str]) -> None:
-        self._folder, self._symbols = folder, symbols
+    One at a time for each folder: nothing is written once `fence` raises, for then another process may go on with it.
+    """
+
+    def __init__(self, folder: Path, symbols: Mapping[int, str], fence: Callable[[], None]) -> None:
+        self._folder, self._symbols, self._fence = folder, symbols, fence
         self._rows = np.array(sorted(symbols), np.int64)
         self._names = pl.Series([symbols[row] for row in self._rows.tolist()], dtype=pl.String)
         self._ticks: list[EventBatch] = []
@@ -81,9 +84,11 @@ class LiveTape:
         self._gaps: list[Gap] = []
 
     @classmethod
-    def open(cls, folder: Path, symbols: Mapping[int, str], now_ns: int, *, again: bool) -> "LiveTape":
+    def open(
+        cls, folder: Path, symbols: Mapping[int, str], now_ns: int, fence: Callable[[], None], *, again: bool
+    ) -> "LiveTape":
         """Go on with what an earlier process wrote (`again`), or begin.  Errors: `BadInputError` for a damaged folder."""
-        made = cls(folder, symbols)
+        made = cls(folder, symbols, fence)
         if again:
             made._numbers()
             heard = read_heard(folder)
@@ -127,6 +132,7 @@ class LiveTape:
     def write(self, now_ns: int) -> None:
         """What is in memory, durably."""
         ticks, delivered = self._ticks, self._delivered
+        self._fence()
         if ticks or delivered:
             self._number += 1
             save(self._folder / f"{_EVENTS}-{self._number:06d}.parquet", self._frame(ticks))
@@ -154,6 +160,7 @@ class LiveTape:
         )
 
     def _write_heard(self, now_ns: int) -> None:
+        self._fence()
         self._written_ns = now_ns
         plain = {"until_ns": now_ns, "gaps": [[gap.from_ns, gap.to_ns, gap.run_id] for gap in self._gaps]}
         replace_file(self._folder / _HEARD, json.dumps(plain).encode())
