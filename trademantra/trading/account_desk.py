@@ -4,6 +4,7 @@ Invariants:
 - nothing is sent that the journal does not hold; an intent is sent once, whatever is asked again or restarted;
 - an order whose reply was lost is UNKNOWN until the broker was asked by its tag, and is never sent again;
 - ABSENT is concluded only from books that were read, twice, long enough after the sending;
+- an exit, or a change of one, that came too fast for the broker was not taken and is sent again, a few times with growing pauses;
 - what the broker tells is journaled in the order of its telling, and told on after it is durable;
 - where the program itself is at fault (an adapter that raises what it must not) an order's state is asked for as if its
   reply was lost, a person is called, and nothing new is opened until the desk starts anew.
@@ -17,6 +18,7 @@ from typing import Self
 from trademantra.brokers.errors import (
     BrokerError,
     BrokerUnavailableError,
+    RateLimitedError,
 )
 from trademantra.brokers.events import BrokerEvent, OrderUpdate, SessionState, TradeUpdate
 from trademantra.brokers.orders import (
@@ -31,7 +33,7 @@ from trademantra.brokers.orders import (
 )
 from trademantra.core.errors import NotFoundError
 from trademantra.core.order import OrderStatus
-from trademantra.core.time import NANOSECONDS_PER_DAY
+from trademantra.core.time import NANOSECONDS_PER_DAY, NANOSECONDS_PER_SECOND
 from trademantra.kit.lease import LeaseLostError
 from trademantra.trading.desk_events import (
     Booked,
@@ -51,6 +53,7 @@ from trademantra.trading.reconciler import Reconciler
 
 _S = OrderStatus
 _MOST_CANCELS = 5
+_TOO_FAST_NS = tuple(seconds * NANOSECONDS_PER_SECOND for seconds in (1, 2, 4, 8))  # pauses after each
 _NO_ANSWER = Unknown("the adapter fell over before it had an answer")
 _REMEMBERED_NS = (
     7 * NANOSECONDS_PER_DAY
@@ -68,6 +71,7 @@ class _Known:
     cancels: int = 0
     change_under_way: bool = False
     sent_ns: int = 0
+    too_fast: int = 0
 
 
 class AccountDesk:
@@ -254,24 +258,52 @@ class AccountDesk:
                 self.write(self.book.changing(order_id, _S.CANCELLED, parts.timer.now_ns()))
                 return
             known.sent_ns = parts.timer.now_ns()
-            self.book.sending(order_id, known.sent_ns)
-            result: PlaceResult = _NO_ANSWER
+            if managed.order.status is _S.JOURNALED:
+                self.book.sending(order_id, known.sent_ns)
+            result: PlaceResult | None = _NO_ANSWER
             try:
-                result = await self._answer(parts.adapter.place(request))
+                result = await self._unless_too_fast(managed, parts.adapter.place(request), send)
             finally:  # also where the adapter fell over: whether the request left, only the broker can tell
-                self.write(self.book.answered(order_id, result, parts.timer.now_ns()))
-                self._adopt(managed)
-                if managed.order.status is _S.UNKNOWN:
-                    self._reconciler.find_out(order_id)
-                else:
-                    self._cancel_if_wanted(managed)
+                if result is not None:
+                    self._placed(managed, result)
 
         return send
 
+    def _placed(self, managed: ManagedOrder, result: PlaceResult) -> None:
+        order_id = managed.order.order_id
+        self.write(self.book.answered(order_id, result, self._parts.timer.now_ns()))
+        self._adopt(managed)
+        if managed.order.status is _S.UNKNOWN:
+            self._reconciler.find_out(order_id)
+        else:
+            self._cancel_if_wanted(managed)
+
+    async def _unless_too_fast(
+        self, managed: ManagedOrder, request: Awaitable[PlaceResult], send: Callable[[], Awaitable[None]]
+    ) -> PlaceResult | None:
+        """As `_answer`; None where the broker did not take it, for it came too fast, and `send` will be tried again."""
+        known = self._of(managed.order.order_id)
+        try:
+            result = await self._answer(request)
+        except RateLimitedError as error:
+            if managed.purpose is not Purpose.EXIT or known.too_fast == len(_TOO_FAST_NS):
+                return Refused(str(error), error.broker_code)
+            self.spawn(self._put_later(_TOO_FAST_NS[known.too_fast], send))
+            known.too_fast += 1
+            return None
+        known.too_fast = 0
+        return result
+
+    async def _put_later(self, pause_ns: int, send: Callable[[], Awaitable[None]]) -> None:
+        await self._parts.timer.until(self._parts.timer.now_ns() + pause_ns)
+        self._outbox.put(Rank.EXIT, send)
+
     async def _answer(self, request: Awaitable[PlaceResult]) -> PlaceResult:
-        """What became of a request: without an answer that is not known."""
+        """What became of a request: without an answer that is not known.  Errors: `RateLimitedError`: it was not taken."""
         try:
             return await request
+        except RateLimitedError:
+            raise
         except BrokerUnavailableError as error:
             return Unknown(str(error))
         except BrokerError as error:  # the adapter says that the broker did not take it
@@ -306,21 +338,28 @@ class AccountDesk:
                 self._cancel_if_wanted(managed)
                 return
             parts.gate.message_sent(managed)
-            result: PlaceResult = _NO_ANSWER
+            result: PlaceResult | None = _NO_ANSWER
             try:
-                result = await self._answer(parts.adapter.modify(broker_order_id, change))
+                result = await self._unless_too_fast(
+                    managed, parts.adapter.modify(broker_order_id, change), send
+                )
             finally:
-                known.change_under_way = False
-                if isinstance(result, Accepted):
-                    self.write(self.book.changed(order_id, change, parts.timer.now_ns()))
-                elif isinstance(result, Refused):
-                    self.write(self.book.unchanged(order_id, parts.timer.now_ns()))
-                    self._refuse_change(managed, result.reason)
-                if isinstance(result, Unknown):
-                    self._reconciler.find_out(order_id)
-                self._cancel_if_wanted(managed)
+                if result is not None:
+                    known.change_under_way = False
+                    self._change_answered(managed, change, result)
 
         return send
+
+    def _change_answered(self, managed: ManagedOrder, change: OrderChange, result: PlaceResult) -> None:
+        order_id, now_ns = managed.order.order_id, self._parts.timer.now_ns()
+        if isinstance(result, Accepted):
+            self.write(self.book.changed(order_id, change, now_ns))
+        elif isinstance(result, Refused):
+            self.write(self.book.unchanged(order_id, now_ns))
+            self._refuse_change(managed, result.reason)
+        else:
+            self._reconciler.find_out(order_id)
+        self._cancel_if_wanted(managed)
 
     def _refuse_change(self, managed: ManagedOrder, reason: str) -> None:
         """Whoever asked for a change hears that it did not come through, and may ask again."""
@@ -346,6 +385,8 @@ class AccountDesk:
             result: PlaceResult = _NO_ANSWER
             try:
                 result = await self._answer(parts.adapter.cancel(broker_order_id))
+            except RateLimitedError as error:
+                result = Refused(str(error), error.broker_code)
             finally:
                 if isinstance(result, Accepted):
                     known.cancel_wanted = False
