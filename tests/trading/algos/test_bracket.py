@@ -347,3 +347,30 @@ def test_an_algorithm_that_ended_long_ago_is_out_of_memory_and_still_begun_once(
         assert len({order.request.tag for order in made.orders_there()}) == 6
 
     run(scenario, f"sqlite:///{tmp_path / 'tm.db'}")
+
+
+def test_a_desk_that_ends_leaves_the_stop_alone_and_the_next_one_watches_the_target(url):
+    async def scenario(made):
+        stop, target = ("SELL", "SL-M", 10, Decimal("98.00")), ("SELL", "LIMIT", 10, Decimal("103.00"))
+        await made.algos.start(bracket(protection=BOTH))
+        await made.algos.start(bracket("aim", protection=Protection(target=104.0)))
+        await made.settle()
+        await made.prices("100.00")
+        alone = ("SELL", "LIMIT", 10, Decimal("104.0"))  # beside no stop: nothing can fill twice
+        assert made.working() == [target, alone, stop]
+        made.algos.leave_alone()
+        await made.settle()
+        assert made.working() == [alone, stop]
+        await made.die()
+        await made.start()
+        await made.settle()
+        await made.prices("100.00")
+        assert made.working() == [alone, stop]
+        await made.prices("103.05")
+        await made.wait(1)
+        await made.prices("103.05")
+        assert made.fills_of("b1")[1:] == [("TARGET", Side.SELL, 10, Decimal("103.05"))]
+        assert made.working() == [alone]
+        assert not made.persons()
+
+    run(scenario, url)

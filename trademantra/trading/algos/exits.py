@@ -172,7 +172,7 @@ def _protect(position: Position, memory: Memory, view: View, levels: ExitLevels,
     given_up = levels.stop is not None and (waits or len(today) >= _MOST_PAIRS)
     wishes = Wishes(
         levels.stop is not None,
-        levels.target is not None and (position.rest_target or levels.stop is None),
+        levels.target is not None and _target_rests(position, view, levels, given_up=given_up),
         given_up,
     )
     free = memory.basis != position.entered  # the levels have a new base: they may move either way
@@ -192,6 +192,14 @@ def _protect(position: Position, memory: Memory, view: View, levels: ExitLevels,
         else ""
     )
     return Step(memory, tuple(actions), again_ns if given_up and waits else None, person=person)
+
+
+def _target_rests(position: Position, view: View, levels: ExitLevels, *, given_up: bool) -> bool:
+    """Whether a target is an order at the broker.  Beside a stop only while the desk is there to end the one when the other
+    fills: what fills then would open the other side."""
+    if levels.stop is None:
+        return True
+    return position.rest_target and (given_up or not view.is_last)
 
 
 def _stop_again_ns(stops: Sequence[Sequence[Child]]) -> int | None:

@@ -80,6 +80,7 @@ class AlgoBook:
         self._due: dict[str, Running] = {}
         self._pump_comes = False
         self._open = False
+        self._is_last = False
         self._early: list[Heard] = []  # what was heard before all was loaded
         self._acting: set[asyncio.Task[None]] = set()
         self._clockwork: asyncio.Task[None] | None = None
@@ -155,6 +156,15 @@ class AlgoBook:
         run = self._find(algo_id)
         run.memory = replace(run.memory, dropped=True)
         self._step_soon(run)
+
+    def leave_alone(self) -> None:
+        """Nobody will watch from soon on: of each stop and target that rest for one quantity the stop alone stays.
+
+        A new process that takes the algorithms up watches the targets of those.
+        """
+        self._is_last = True
+        for run in self._runs.values():
+            self._step_soon(run)
 
     def running(self) -> Sequence[AlgoSpec]:
         """Those that have work, oldest first."""
@@ -399,7 +409,13 @@ class AlgoBook:
 
     def _view(self, run: Running) -> View:
         now_ns = self._parts.timer.now_ns()
-        return run.view(self._trader.book, self._prices, now_ns, continuous=self._opens_ns(run) is None)
+        return run.view(
+            self._trader.book,
+            self._prices,
+            now_ns,
+            continuous=self._opens_ns(run) is None,
+            is_last=self._is_last,
+        )
 
     def _add(self, run: Running) -> None:
         self._runs[run.spec.algo_id] = run

@@ -50,7 +50,15 @@ class Running:
     def intent_id(self, child: str) -> str:
         return f"{self.spec.algo_id}/{child}"
 
-    def view(self, book: OrderBook, prices: dict[str, Price], now_ns: int, *, continuous: bool) -> View:
+    def view(
+        self,
+        book: OrderBook,
+        prices: dict[str, Price],
+        now_ns: int,
+        *,
+        continuous: bool,
+        is_last: bool = False,
+    ) -> View:
         children = {
             child: [
                 Child(managed.order, managed.updated_ns, managed.created_ns)
@@ -60,7 +68,7 @@ class Running:
         }
         refused = {order_id: asked.refusals for order_id, asked in self._asked.items() if asked.refusals}
         present = {child: orders for child, orders in children.items() if orders}
-        return View(now_ns, continuous, present, prices, refused)
+        return View(now_ns, continuous, present, prices, refused, is_last)
 
     def may(self, action: Action, now_ns: int) -> bool:
         """Whether it is time to try again what was not taken."""

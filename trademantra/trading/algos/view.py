@@ -70,7 +70,7 @@ class View:
     """Everything outside that a step may depend on.
 
     `continuous`: the exchange trades continuously now, as far as is known; `volumes`: traded since the algorithm began.
-    `refused`: by order id, changes that were refused one after the other.
+    `refused`: by order id, changes that were refused one after the other.  `is_last`: nobody will look after this for a while.
     """
 
     now_ns: int
@@ -78,6 +78,7 @@ class View:
     children: Mapping[str, Sequence[Child]]
     prices: Mapping[str, Price]
     refused: Mapping[str, int] = field(default_factory=dict)
+    is_last: bool = False
 
     def orders(self, name: str) -> Sequence[Child]:
         return self.children.get(name, ())

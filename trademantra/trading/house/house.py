@@ -336,6 +336,9 @@ class House:
             await self._tried(session.close)
         while self._tasks:
             await asyncio.wait(self._tasks)
+        for room in self.rooms.values():
+            if room.account.broker is not Broker.PAPER:  # a simulated exchange stands still with its desk
+                room.algos.leave_alone()
         await self._tried(self._held.at_end, "what is held")
         await self._tried(self._tell_states)
 
