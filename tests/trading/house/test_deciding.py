@@ -47,7 +47,7 @@ class Workers:
 
 class Room:
     def __init__(self, broker):
-        self.account = SimpleNamespace(broker=broker, prices_from="feed")
+        self.account = SimpleNamespace(broker=broker, feed="feed")
         self.conductor = self
         self.carried = []
 
