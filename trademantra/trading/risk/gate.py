@@ -11,7 +11,6 @@ worse side, at the prices known at that moment.  A later price can carry a book 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
@@ -19,10 +18,10 @@ from trademantra.core.errors import NotFoundError
 from trademantra.core.instrument import Instrument
 from trademantra.core.order import Side
 from trademantra.trading.intents import OrderIntent, Purpose
+from trademantra.trading.risk.binding import AccountRules, Bound, Watched
 from trademantra.trading.risk.books import NOTHING, Book, Holding, Stop
 from trademantra.trading.risk.decisions import BreachRequest, Decision, Flatten, Outcome, PauseStrategy
 from trademantra.trading.risk.limits import (
-    BookLimits,
     BreachAction,
     EffectiveLimits,
     NoPlan,
@@ -30,14 +29,8 @@ from trademantra.trading.risk.limits import (
     RiskLimits,
     Scope,
 )
-from trademantra.trading.risk.rules.orders import ORDER_RULES
-from trademantra.trading.risk.rules.positions import INSTRUMENT_RULES, SECTOR_RULES
-from trademantra.trading.risk.rules.registry import BOOK_RULES
-from trademantra.trading.risk.rules.results import RESULT_RULES
 from trademantra.trading.risk.rules.rule import (
-    AnyRule,
     Asked,
-    BookCheck,
     Breach,
     OrderCheck,
     OrderRule,
@@ -54,42 +47,6 @@ class EntryBlock(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Bound:
-    """A rule with the limits and the book that it is asked for."""
-
-    rule: AnyRule
-    check: OrderCheck
-    book: Book
-    action: BreachAction
-
-
-@dataclass(slots=True)
-class _Watched:
-    """A result rule.  `told`: its requests were handed out, and its breach has not passed since."""
-
-    rule: ResultRule
-    check: BookCheck
-    book: Book
-    action: BreachAction
-    told: bool = False
-
-
-@dataclass(slots=True)
-class _Account:
-    """The bound rules of one account, made when they are first needed."""
-
-    account_id: str
-    user_id: str
-    limits: EffectiveLimits
-    books: tuple[_Bound, ...]
-    watched: tuple[_Watched, ...]
-    orders: dict[str, tuple[_Bound, ...]] = field(default_factory=dict)
-    watched_strategies: dict[str, tuple[_Watched, ...]] = field(default_factory=dict)
-    instruments: dict[str, tuple[_Bound, ...]] = field(default_factory=dict)
-    sectors: dict[str, tuple[_Bound, ...]] = field(default_factory=dict)
-
-
 class RiskGate:
     """Answers synchronously, in microseconds, from memory.  Limits are set before the first order of an account.
 
@@ -100,7 +57,7 @@ class RiskGate:
         self.state = state
         self._block = block
         self._plans: PlanLimits = NoPlan() if plans is None else plans
-        self._accounts: dict[str, _Account] = {}
+        self._accounts: dict[str, AccountRules] = {}
 
     def set_limits(self, account_id: str, *owners: RiskLimits) -> None:
         """Put the limits of an open account in force, at once, all together the tighter.
@@ -110,12 +67,7 @@ class RiskGate:
         """
         user_id = self.state.user_of(account_id)
         limits = EffectiveLimits((*owners, self._plans.limits_of(user_id)))
-        account, user = self.state.book(Scope.ACCOUNT, account_id), self.state.book(Scope.USER, account_id)
-        self._accounts[account_id] = _Account(
-            account_id, user_id, limits,
-            (*_bound_book(limits, limits.account(), account), *_bound_book(limits, limits.user(), user)),
-            (*_watched(limits, limits.account(), account), *_watched(limits, limits.user(), user)),
-        )  # fmt: skip
+        self._accounts[account_id] = AccountRules(account_id, user_id, limits, self.state)
 
     def limits(self, account_id: str) -> EffectiveLimits:
         """What is in force.  Errors: `NotFoundError` before `set_limits`."""
@@ -183,7 +135,7 @@ class RiskGate:
                 requests += self._examined(watched, now_ns)[1]
             for account_id, strategy_id in self.state.book(Scope.ACCOUNT, account.account_id).strategies:
                 if account_id == account.account_id:
-                    for watched in self._of_strategy(account, strategy_id):
+                    for watched in account.of_strategy(strategy_id):
                         requests += self._examined(watched, now_ns)[1]
         return requests
 
@@ -195,9 +147,9 @@ class RiskGate:
         if account is None:
             raise NotFoundError(f"no limits are set for account {account_id!r}")
         book = self.state.book(Scope.SECTOR, account_id, self.state.sector_of(instrument, sector))
-        bound: Sequence[_Bound | _Watched] = [
-            *self._of_strategy(account, strategy_id), *account.watched, *self._of_orders(account, strategy_id),
-            *account.books, *self._of_instrument(account, instrument.key), *self._of_sector(account, book),
+        bound: Sequence[Bound | Watched] = [
+            *account.of_strategy(strategy_id), *account.watched, *account.of_orders(strategy_id),
+            *account.books, *account.of_instrument(instrument.key), *account.of_sector(book),
         ]  # fmt: skip
         return [(each.rule.code, each.book, each.action) for each in bound]
 
@@ -223,10 +175,10 @@ class RiskGate:
         asked.resize(intent.quantity)
         cut: tuple[str, str] | None = None
         for bound_rules in (
-            self._of_orders(account, intent.strategy_id),
+            account.of_orders(intent.strategy_id),
             account.books,
-            self._of_instrument(account, holding.instrument.key),
-            self._of_sector(account, holding.sector_book),
+            account.of_instrument(holding.instrument.key),
+            account.of_sector(holding.sector_book),
         ):
             for bound in bound_rules:
                 breach = bound.check(asked)
@@ -252,7 +204,7 @@ class RiskGate:
         if stopped is not None:
             return stopped
         asked.resize(intent.quantity)
-        of_order = self._of_orders(account, intent.strategy_id)
+        of_order = account.of_orders(intent.strategy_id)
         for bound in of_order:
             if isinstance(bound.rule, OrderRule) and bound.rule.code != "duplicate":
                 breach = bound.check(asked)
@@ -262,8 +214,8 @@ class RiskGate:
             return Decision(Outcome.ALLOW, intent.quantity)
         asked.resize(added)
         for bound in (
-            *of_order, *account.books, *self._of_instrument(account, holding.instrument.key),
-            *self._of_sector(account, holding.sector_book),
+            *of_order, *account.books, *account.of_instrument(holding.instrument.key),
+            *account.of_sector(holding.sector_book),
         ):  # fmt: skip
             if isinstance(bound.rule, OrderRule) or bound.rule.code == "trades_per_day":
                 continue
@@ -273,7 +225,7 @@ class RiskGate:
         return Decision(Outcome.ALLOW, intent.quantity)
 
     def _stopped(
-        self, account: _Account, intent: OrderIntent, holding: Holding, now_ns: int
+        self, account: AccountRules, intent: OrderIntent, holding: Holding, now_ns: int
     ) -> Decision | None:
         """Why no entry passes at the moment, whatever its terms."""
         strategy_id = intent.strategy_id
@@ -285,7 +237,7 @@ class RiskGate:
                 return Decision(
                     Outcome.REFUSE, NOTHING, "paused", f"{book} is paused: {paused.text}; release it first"
                 )
-        for watched_rules in (self._of_strategy(account, strategy_id), account.watched):
+        for watched_rules in (account.of_strategy(strategy_id), account.watched):
             for watched in watched_rules:
                 if not watched.book.stops and watched.check(now_ns) is None:
                     watched.told = False
@@ -318,7 +270,7 @@ class RiskGate:
 
     # -- what a book has become
 
-    def _examined(self, watched: _Watched, now_ns: int) -> tuple[Breach | None, Sequence[BreachRequest]]:
+    def _examined(self, watched: Watched, now_ns: int) -> tuple[Breach | None, Sequence[BreachRequest]]:
         """The breach of a result rule, and what it asks for the first time that it is seen.
 
         A stop holds until it is lifted, whatever the result does since.  One that was restored asks again: nobody knows
@@ -342,72 +294,6 @@ class RiskGate:
         watched.told = True
         return breach, _book_requests(rule, watched.action, book, breach.text)
 
-    # -- binding, once for each name
-
-    def _of_strategy(self, account: _Account, strategy_id: str) -> tuple[_Watched, ...]:
-        found = account.watched_strategies.get(strategy_id)
-        if found is None:
-            book = self.state.book(Scope.STRATEGY, account.account_id, strategy_id)
-            found = _watched(account.limits, account.limits.strategy(strategy_id), book)
-            account.watched_strategies[strategy_id] = found
-        return found
-
-    def _of_orders(self, account: _Account, strategy_id: str) -> tuple[_Bound, ...]:
-        found = account.orders.get(strategy_id)
-        if found is None:
-            limits = account.limits
-            book = self.state.book(Scope.STRATEGY, account.account_id, strategy_id)
-            order_limits = limits.order(strategy_id)
-            found = account.orders[strategy_id] = (
-                *(
-                    _Bound(rule, check, book, limits.action(rule.code) or rule.default)
-                    for rule in ORDER_RULES
-                    if (check := rule.bind(order_limits)) is not None
-                ),
-                *_bound_book(limits, limits.strategy(strategy_id), book),
-            )
-        return found
-
-    def _of_instrument(self, account: _Account, key: str) -> tuple[_Bound, ...]:
-        found = account.instruments.get(key)
-        if found is None:
-            limits, book = account.limits, self.state.book(Scope.INSTRUMENT, account.account_id, key)
-            mine = limits.instrument(key)
-            found = account.instruments[key] = tuple(
-                _Bound(rule, check, book, limits.action(rule.code) or rule.default)
-                for rule in INSTRUMENT_RULES
-                if (check := rule.bind(mine, book)) is not None
-            )
-        return found
-
-    def _of_sector(self, account: _Account, book: Book) -> tuple[_Bound, ...]:
-        found = account.sectors.get(book.name)
-        if found is None:
-            limits, whole = account.limits, self.state.book(Scope.ACCOUNT, account.account_id)
-            mine = limits.sector(book.name)
-            found = account.sectors[book.name] = tuple(
-                _Bound(rule, check, book, limits.action(rule.code) or rule.default)
-                for rule in SECTOR_RULES
-                if (check := rule.bind(mine, book, whole)) is not None
-            )
-        return found
-
-
-def _bound_book(limits: EffectiveLimits, mine: BookLimits, book: Book) -> tuple[_Bound, ...]:
-    return tuple(
-        _Bound(rule, check, book, limits.action(rule.code) or rule.default)
-        for rule in BOOK_RULES
-        if (check := rule.bind(mine, book)) is not None
-    )
-
-
-def _watched(limits: EffectiveLimits, mine: BookLimits, book: Book) -> tuple[_Watched, ...]:
-    return tuple(
-        _Watched(rule, check, book, limits.action(rule.code) or rule.default)
-        for rule in RESULT_RULES
-        if (check := rule.bind(mine, book)) is not None
-    )
-
 
 def _cut(asked: Asked, breach: Breach, check: OrderCheck) -> bool:
     """Make the order as small as the breach asks, in whole lots; False when nothing would be left."""
@@ -421,7 +307,7 @@ def _cut(asked: Asked, breach: Breach, check: OrderCheck) -> bool:
     return check(asked) is None
 
 
-def _refused(bound: _Bound, breach: Breach, intent: OrderIntent) -> Decision:
+def _refused(bound: Bound, breach: Breach, intent: OrderIntent) -> Decision:
     return Decision(
         Outcome.REFUSE,
         NOTHING,
@@ -442,7 +328,7 @@ def _no_limits(intent: OrderIntent) -> Decision:
     return Decision(Outcome.REFUSE, NOTHING, "no_limits", text)
 
 
-def _requests(bound: _Bound, breach: Breach, intent: OrderIntent) -> tuple[BreachRequest, ...]:
+def _requests(bound: Bound, breach: Breach, intent: OrderIntent) -> tuple[BreachRequest, ...]:
     """What a breach of an order's rule asks for.  A rule of the order alone concerns its strategy."""
     if breach.unknown:
         return ()
