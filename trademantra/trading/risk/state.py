@@ -9,9 +9,8 @@ Invariants:
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 from decimal import Decimal
 
 from trademantra.core.errors import InvalidValueError, NotFoundError
@@ -22,27 +21,24 @@ from trademantra.trading.fills import Execution
 from trademantra.trading.intents import Purpose
 from trademantra.trading.orders import PositionKey
 from trademantra.trading.positions import HeldPosition
-from trademantra.trading.risk.account_books import AccountBooks
 from trademantra.trading.risk.books import (
     NOTHING,
     BookRecord,
     Holding,
     HoldingKey,
-    Market,
     route_of,
 )
-from trademantra.trading.risk.correlation import Correlations
 from trademantra.trading.risk.limits import Scope
+from trademantra.trading.risk.market_books import MarketBooks
 from trademantra.trading.risk.taken import Fingerprint, Pair, PairKey, RiskOrder, Trade, Working
 
 _KEPT_NS = 60 * NANOSECONDS_PER_MINUTE  # after an order's end
 
 
 @dataclass(slots=True)
-class RiskState(AccountBooks):
+class RiskState(MarketBooks):
     """All that the rules may ask.  One process, all its accounts."""
 
-    _markets: dict[str, Market] = field(default_factory=dict)
     _holdings: dict[HoldingKey, Holding] = field(default_factory=dict)
     _sectors: dict[str, str] = field(default_factory=dict)
     _orders: dict[str, Working] = field(default_factory=dict)
@@ -51,9 +47,6 @@ class RiskState(AccountBooks):
     _trades: dict[str, Trade] = field(default_factory=dict)
     _pairs: dict[PairKey, Pair] = field(default_factory=dict)
     _looks: dict[Fingerprint, int] = field(default_factory=dict)
-    _halts: dict[Exchange, int | None] = field(default_factory=dict)
-    index_move_percent: Decimal | None = None
-    correlations: Correlations = field(default_factory=Correlations)
 
     # -- orders
 
@@ -254,13 +247,7 @@ class RiskState(AccountBooks):
             last_loss_ns=book.last_loss_ns, stops=tuple(book.stops.values()),
         )  # fmt: skip
 
-    # -- markets
-
-    def market(self, instrument_key: str) -> Market:
-        found = self._markets.get(instrument_key)
-        if found is None:
-            found = self._markets[instrument_key] = Market()
-        return found
+    # -- prices
 
     def price(self, instrument_key: str, price: Decimal, at_ns: int) -> None:
         """The last price.  One that is older than the known one is left out; the same one again says that it lives."""
@@ -283,40 +270,6 @@ class RiskState(AccountBooks):
         for holding in market.holdings:
             self._refresh(holding)
 
-    def band(self, instrument_key: str, lower: Decimal, upper: Decimal) -> None:
-        """The lowest and the highest price that the exchange takes today (the broker's quote carries them)."""
-        self.market(instrument_key).band = (lower, upper)
-
-    def band_lost(self, instrument_key: str) -> None:
-        """It could not be read for too long, or is of another day."""
-        self.market(instrument_key).band = None
-
-    def daily_closes(self, instrument_key: str, closes: Mapping[date, float]) -> None:
-        """Closing prices by trading day; what two instruments have in common is compared.  None at all: not known."""
-        self.correlations.tell_closes(instrument_key, closes)
-
-    def returns(self, instrument_key: str, values: Sequence[float]) -> None:
-        """Daily returns, oldest first, the newest of all instruments of the same day."""
-        self.correlations.tell(instrument_key, values)
-
-    def index_moved(self, percent: Decimal | None) -> None:
-        """NIFTY 50 or SENSEX against its previous close, the larger move of both, signed; None: not known."""
-        self.index_move_percent = percent
-
-    def market_halted(self, exchange: Exchange, until_ns: int | None) -> None:
-        """Trading stopped until then; None: for the rest of the day."""
-        self._halts[exchange] = until_ns
-
-    def market_resumed(self, exchange: Exchange) -> None:
-        self._halts.pop(exchange, None)
-
-    def halt(self, exchange: Exchange, now_ns: int) -> tuple[int | None] | None:
-        """The end of a halt that is on now, or None when trading goes on."""
-        if exchange not in self._halts:
-            return None
-        until_ns = self._halts[exchange]
-        return (until_ns,) if until_ns is None or now_ns < until_ns else None
-
     def last_alike(self, intent_looks: Fingerprint) -> int | None:
         """When an intent that looks the same was last taken."""
         return self._looks.get(intent_looks)
@@ -335,10 +288,7 @@ class RiskState(AccountBooks):
         self._pairs = {names: pair for names, pair in self._pairs.items() if pair.counted}
         self._trades.clear()
         self._looks.clear()
-        self._halts.clear()
-        self.index_move_percent = None
-        for market in self._markets.values():
-            market.band = None
+        self.forget_day_of_markets()
 
     # -- inside
 
