@@ -1,5 +1,6 @@
 """An adapter that raises what it must not: no order is lost to it, and nothing new is opened behind it."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -94,5 +95,44 @@ def test_a_cancellation_that_fell_over_is_looked_up(url, faulty):
         await made.desk.cancel(managed.order.order_id)
         await made.wait(3)
         assert status(made, managed.order.order_id) is OrderStatus.CANCELLED
+
+    check(scenario, url)
+
+
+@pytest.mark.parametrize("average", [None, Decimal("1e24")], ids=["no price", "no number of money"])
+def test_a_fill_that_cannot_be_is_left_out_and_told_once_and_everything_else_is_heard(url, average):
+    async def scenario(made):
+        made.link.cut_stream()
+        [first] = await made.desk.submit(intent("i1"))
+        [second] = await made.desk.submit(intent("i2"))
+        await made.settle()
+        await made.price(intent("i1").instrument, "100.00")
+        told = {each.tag: each for each in await made.adapter.orders()}
+        for _ in range(2):
+            made.desk.hear_order(
+                replace(told[first.tag], filled_quantity=Decimal("1e9"), average_price=average)
+            )
+        made.desk.hear_order(told[second.tag])
+        assert status(made, second.order.order_id) is OrderStatus.FILLED
+        made.desk.hear_order(told[first.tag])  # its next word puts it right
+        assert status(made, first.order.order_id) is OrderStatus.FILLED
+        assert made.held_here() == made.held_there()
+        await made.settle()
+        made.called.close()
+        assert ["cannot be" in call.reason async for call in made.called] == [True]
+
+    check(scenario, url)
+
+
+def test_a_trade_that_cannot_be_does_not_end_the_listening(url):
+    async def scenario(made):
+        [held] = await made.desk.submit(intent("i1"))
+        await made.price(intent("i1").instrument, "100.00")
+        [trade] = await made.adapter.trades()
+        made.desk.hear_trade(replace(trade, trade_id="another", price=Decimal(0)))
+        [out] = await made.desk.submit(intent("out", Side.SELL, purpose=Purpose.EXIT))
+        await made.price(intent("i1").instrument, "100.00")
+        assert status(made, out.order.order_id) is OrderStatus.FILLED
+        assert status(made, held.order.order_id) is OrderStatus.FILLED
 
     check(scenario, url)

@@ -87,6 +87,42 @@ def test_a_bad_call_is_told_and_harms_no_other(url):
     assert found == [1, 2]
 
 
+@pytest.mark.parametrize(
+    "impossible",
+    [{"at_ns": -62_135_596_800 * 10**9}, {"strategy_id": "\ud800"}],
+    ids=["a time beyond 64 bits", "a text that is no UTF-8"],
+)
+def test_what_the_driver_cannot_take_fails_alone_and_the_journal_goes_on(url, impossible):
+    async def scenario(database, lease):
+        async with OrderJournal(database) as journal:
+            async with asyncio.timeout(10):
+                with pytest.raises(JournalFailedError):
+                    await journal.write([(INSERT, cash(1) | impossible)], lease)
+                await journal.write([(INSERT, cash(2))], lease)
+            return await amounts(database)
+
+    assert run(url, scenario) == [2]
+
+
+def test_nobody_waits_for_a_journal_that_has_ended(url):
+    async def scenario(database, lease):
+        journal = OrderJournal(database)
+        await journal.__aenter__()
+
+        async def falls_over(work):
+            raise KeyError("a fault of the program")
+
+        database.write_at_once = falls_over
+        async with asyncio.timeout(10):
+            for number in range(2):  # what was under way, and what comes later
+                with pytest.raises(JournalFailedError):
+                    await journal.write([(INSERT, cash(number))], lease)
+        with pytest.raises(KeyError):
+            await journal.__aexit__()
+
+    run(url, scenario)
+
+
 def test_nothing_is_written_once_the_lease_moved(url):
     async def scenario(database, lease):
         clock = ManualClock(1 + LENGTH)

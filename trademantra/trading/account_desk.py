@@ -31,7 +31,7 @@ from trademantra.brokers.orders import (
     Refused,
     Unknown,
 )
-from trademantra.core.errors import NotFoundError
+from trademantra.core.errors import InvalidValueError, NotFoundError
 from trademantra.core.order import OrderStatus
 from trademantra.core.time import NANOSECONDS_PER_DAY, NANOSECONDS_PER_SECOND
 from trademantra.kit.lease import LeaseLostError
@@ -85,6 +85,7 @@ class AccountDesk:
         self._orphans: dict[str, dict[str, BrokerTrade]] = {}
         """Trades whose order is not known (yet), by its number at the broker and theirs: each reading tells them again."""
         self._foreign: dict[str, BrokerOrder] = {}
+        self._impossible: set[str] = set()  # what was said of it
         self._listeners: list[Callable[[Heard], None]] = []
         self._taking: dict[str, asyncio.Future[None]] = {}
         self._entered_ns = 0
@@ -428,7 +429,7 @@ class AccountDesk:
             and not told.status.is_final
         ):
             self._end_stray(managed, told)
-        self.write(self.book.hear_order(told, self._parts.timer.now_ns()))
+        self._book(managed.order.order_id, lambda: self.book.hear_order(told, self._parts.timer.now_ns()))
         self._adopt(managed)
         self._cancel_if_wanted(managed)
         if managed.overfilled:
@@ -452,7 +453,7 @@ class AccountDesk:
 
     def hear_trade(self, trade: BrokerTrade) -> None:
         if self.book.knows_broker_order(trade.broker_order_id):
-            self.write(self.book.hear_trade(trade, self._parts.timer.now_ns()))
+            self._book_trade(trade)
         else:
             self._orphans.setdefault(trade.broker_order_id, {})[trade.trade_id] = trade
 
@@ -460,7 +461,22 @@ class AccountDesk:
         """Book the trades that came before the order's number was known."""
         number = managed.order.broker_order_id
         for trade in self._orphans.pop(number, {}).values() if number is not None else ():
-            self.write(self.book.hear_trade(trade, self._parts.timer.now_ns()))
+            self._book_trade(trade)
+
+    def _book_trade(self, trade: BrokerTrade) -> None:
+        self._book(trade.broker_order_id, lambda: self.book.hear_trade(trade, self._parts.timer.now_ns()))
+
+    def _book(self, order: str, hear: Callable[[], Changes]) -> None:
+        """What the broker says and cannot be (a fill without a price) is left out, and told once: whatever else it says is
+        heard, and its next word puts this right."""
+        try:
+            changes = hear()
+        except (InvalidValueError, ArithmeticError) as error:
+            if (text := str(error)) not in self._impossible:
+                self._impossible.add(text)
+                self.call(order, f"the broker told what cannot be, and it is left out: {text}")
+            return
+        self.write(changes)
 
     def write(self, changes: Changes) -> None:
         """Journal in the order of happening, and tell once it is durable."""

@@ -4,7 +4,8 @@ Invariants:
 - `write` returns only after a commit that holds all of its rows, or raises and none of them is there;
 - rows of one call become visible together;
 - calls commit in the order in which they were made;
-- nothing is committed for an account whose lease this process has lost.
+- nothing is committed for an account whose lease this process has lost;
+- nobody waits for ever: when the journal itself ends, what waits and what comes later fails.
 """
 
 import asyncio
@@ -24,6 +25,8 @@ from trademantra.kit.prepared import PreparedStatements, Row
 Change: TypeAlias = tuple[Executable, Row]
 
 _LARGEST_GROUP = 500
+_NOT_WRITTEN = (SQLAlchemyError, LeaseLostError, OSError, OverflowError, ValueError)
+"""The last two: drivers say so of a number beyond 64 bits, and of a text that is no UTF-8."""
 
 
 class JournalFailedError(TradeMantraError):
@@ -86,7 +89,7 @@ class OrderJournal:
     def enqueue(self, changes: Sequence[Change], lease: Lease) -> asyncio.Future[None]:
         """As `write`, without waiting: the future is done when the changes are durable, or has its error."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if self._closing or self._task is None:
+        if self._closing or self._task is None or self._task.done():
             done.set_exception(JournalFailedError("the order journal is closed", hint="start the desk anew"))
         else:
             self._waiting.append(_Waiting(changes, lease, done))
@@ -94,20 +97,25 @@ class OrderJournal:
         return done
 
     async def _write_all(self) -> None:
-        while self._waiting or not self._closing:
-            if not self._waiting:
-                self._arrived.clear()
-                await self._arrived.wait()
-                continue
-            self._under_way, self._waiting = self._waiting[:_LARGEST_GROUP], self._waiting[_LARGEST_GROUP:]
-            await self._commit(self._under_way)
-            self._under_way = []
+        try:
+            while self._waiting or not self._closing:
+                if not self._waiting:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+                    continue
+                self._under_way = self._waiting[:_LARGEST_GROUP]
+                self._waiting = self._waiting[_LARGEST_GROUP:]
+                await self._commit(self._under_way)
+                self._under_way = []
+        finally:  # nothing is left, unless the program itself is at fault
+            for each in (*self._under_way, *self._waiting):
+                _fail(each.done, RuntimeError("the journal itself has ended; start the desk anew"))
 
     async def _commit(self, group: Sequence[_Waiting]) -> None:
         """All of `group` in one transaction; when that fails, each call alone, so that one bad call harms no other."""
         try:
             await self._transaction(group)
-        except (SQLAlchemyError, LeaseLostError, OSError) as error:
+        except _NOT_WRITTEN as error:
             if len(group) == 1:
                 _fail(group[0].done, error)
                 return

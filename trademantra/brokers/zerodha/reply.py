@@ -14,6 +14,7 @@ from trademantra.core.time import IST, ns_of
 Json: TypeAlias = bool | int | Decimal | str | list["Json"] | dict[str, "Json"] | None
 
 _SHOWN = 80
+_FIRST_YEAR, _LAST_YEAR = 1980, 2200  # exchange times count from 1980; nanoseconds fit 64 bits until 2262
 
 
 class MalformedReplyError(BrokerUnavailableError):
@@ -81,7 +82,10 @@ class Record:
         return int(value)
 
     def instant(self, name: str) -> int | None:
-        """Nanoseconds of an IST wall-clock text or an ISO one with offset; None where there is none."""
+        """Nanoseconds of an IST wall-clock text or an ISO one with offset; None where there is none.
+
+        A year that no broker can mean is no time: programs write 0001-01-01 for "not yet".
+        """
         text = self.optional_text(name)
         if text is None:
             return None
@@ -89,6 +93,8 @@ class Record:
             read = datetime.fromisoformat(text)
         except ValueError:
             raise self._malformed(name, "a time") from None
+        if not _FIRST_YEAR <= read.year <= _LAST_YEAR:
+            return None
         return ns_of(read if read.tzinfo else read.replace(tzinfo=IST))
 
     def record(self, name: str) -> "Record":
