@@ -46,7 +46,7 @@ def test_an_exit_that_the_broker_turns_down_is_tried_again_until_all_is_flat(url
         await made.settle()
         await made.prices("100.00")
         await made.prices("1000.00", instrument=CONTRACT)
-        made.link.plan(RequestKind.ORDERS, Mishap.REFUSE_RATE, 3)
+        made.link.plan(RequestKind.ORDERS, Mishap.REFUSE_RATE, 9)
         said = []
         assert await closed(made, said) == Flattened(2, ())
         assert not made.held_there()

@@ -30,7 +30,7 @@ def test_an_exit_that_came_too_fast_is_sent_again_and_once(url):
         [out] = await made.desk.submit(way_out())
         await made.settle()
         assert status(made, out.order.order_id) is OrderStatus.SENT
-        await made.wait(10)  # 1, 2 and 4 seconds
+        await made.wait(6)  # after 1, 1 and 2 seconds
         await made.price(SHARE, "100.00")
         assert status(made, out.order.order_id) is OrderStatus.FILLED
         assert len(made.orders_there()) == 2
@@ -42,9 +42,9 @@ def test_an_exit_that_came_too_fast_is_sent_again_and_once(url):
 def test_at_last_it_is_rejected_and_whoever_sent_it_hears_so(url):
     async def scenario(made):
         await held(made)
-        made.link.plan(RequestKind.ORDERS, Mishap.REFUSE_RATE, 5)
+        made.link.plan(RequestKind.ORDERS, Mishap.REFUSE_RATE, 4)
         [out] = await made.desk.submit(way_out())
-        await made.wait(20)
+        await made.wait(6)
         assert status(made, out.order.order_id) is OrderStatus.REJECTED
         assert "too many" in out.order.reason
 
