@@ -38,6 +38,7 @@ def test_two_kinds_of_account_trade_side_by_side_and_one_strategy_that_raises_ha
             )
             for name in ("kite", "practice"):
                 await scene.agrees(name)
+                await scene.room(name).journal.drained()  # filled in memory is not yet written
             async with scene.database.reading() as reading:
                 fills = await reading.scalar(select(func.count()).select_from(ExecutionRow))
                 cash = await reading.scalar(

@@ -21,15 +21,16 @@ def on_bar(self, context, bar):
 
 LEAVES_ONCE = """
 def on_start(self, context):
-    self.entered = None
+    self.entered, self.left = 0, False
 
 def on_bar(self, context, bar):
-    if bar.ts < {begins_ns}:
+    if bar.ts < {begins_ns} or self.left:
         return
-    if self.entered is None:
+    if context.position(bar.symbol) == 0.0:  # again where the desk was too late for it
         self.entered = bar.minute
         context.buy(bar.symbol, quantity=10, stop=bar.close * 0.9, target=bar.close * 1.1)
     elif bar.minute == self.entered + 6:
+        self.left = True
         context.exit(bar.symbol)
 """
 
