@@ -585,6 +585,21 @@ def test_a_contract_listed_since_the_morning_is_fetched_once(tmp_path: Path) -> 
     run(case, tmp_path)
 
 
+def test_no_order_waits_for_a_list_that_is_fetched_anew(tmp_path: Path) -> None:
+    async def case(kite: ScriptedKite, adapter: ZerodhaAdapter, _: ManualClock) -> None:
+        kite.on("POST /orders/regular", data({"order_id": "7"}))
+        wanted = await limit_order(adapter)
+        kite.on("GET /instruments", SILENCE)
+        fetching = asyncio.create_task(named(adapter, "NOSUCHNAME"))
+        await kite.until(lambda: len(kite.requests("GET /instruments")) == 2)
+        async with asyncio.timeout(5):
+            assert await adapter.place(wanted) == Accepted("7")
+            assert await adapter.orders() == []
+        fetching.cancel()
+
+    run(case, tmp_path)
+
+
 # ---------------------------------------------------------------- limits and secrets
 
 

@@ -36,12 +36,12 @@ class MarketData:
         """The file that was fetched last; None before the first."""
 
     async def book(self) -> InstrumentBook:
-        """Today's names."""
+        """Today's names.  Once they are here no order waits for a file that is being fetched anew."""
+        if (book := self._todays()) is not None:
+            return book
         async with self._loading:
-            book = self.book_now
-            if book is not None and ist_date(self._loaded_ns) == ist_date(self._clock.now_ns()):
-                return book
-            return await self._load()
+            book = self._todays()
+            return await self._load() if book is None else book
 
     async def instruments(self) -> Sequence[Instrument]:
         async with self._loading:
@@ -57,6 +57,10 @@ class MarketData:
                 return False
             await self._load()
             return True
+
+    def _todays(self) -> InstrumentBook | None:
+        is_todays = ist_date(self._loaded_ns) == ist_date(self._clock.now_ns())
+        return self.book_now if is_todays else None
 
     async def _load(self) -> InstrumentBook:
         content = await self.file()
