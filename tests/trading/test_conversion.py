@@ -12,9 +12,10 @@ from tests.trading.test_account_desk import intent
 from trademantra.brokers.errors import BrokerError
 from trademantra.brokers.paper.link import Mishap, RequestKind
 from trademantra.core.errors import InvalidValueError
-from trademantra.core.order import OrderType, Product
+from trademantra.core.order import OrderType, Product, Side
 from trademantra.trading.conversion import ConversionParts, ConversionUnknownError, convert_product, split
 from trademantra.trading.desk_events import RefusedIntentError
+from trademantra.trading.intents import Purpose
 from trademantra.trading.order_store import OrderStore
 from trademantra.trading.orders import PositionKey
 from trademantra.trading.positions import HeldPosition
@@ -85,6 +86,30 @@ def test_what_cannot_be_converted_changes_nothing(url):
         with pytest.raises(RefusedIntentError, match="orders work"):
             await converted(made, 1)
         assert made.held_here() == {(SHARE.key, Product.MIS): 10}
+
+    run(scenario, url)
+
+
+def test_what_is_sold_while_it_converts_is_booked_as_the_broker_has_it_and_a_person_is_called(url):
+    async def scenario(made):
+        await made.desk.submit(intent("i1"))
+        await made.settle()
+        await made.prices("100.00")
+        convert = made.adapter.convert
+
+        async def late(*words, **more):
+            await convert(*words, **more)
+            await made.desk.submit(intent("out", Side.SELL, 7, purpose=Purpose.EXIT))
+            await made.settle()
+            await made.prices("101.00")
+
+        made.adapter.convert = late
+        await converted(made, 10)
+        assert made.held_here() == made.held_there() == {
+            (SHARE.key, Product.MIS): -7, (SHARE.key, Product.CNC): 10,
+        }  # fmt: skip
+        assert made.moved == [(OLD, -7), (NEW, 10)]
+        assert any("while they were sold" in reason for _, reason in made.persons())
 
     run(scenario, url)
 

@@ -64,7 +64,8 @@ async def convert_product(
 ) -> None:
     """Move `quantity` units of a position to another product.  `overnight`: it was carried from an earlier day.
 
-    The broker converts first; then both positions are written in one transaction.
+    The broker converts first; then both positions are written in one transaction.  What was left while it converted is
+    booked as the broker has it, and a person is called.
     Errors: `RefusedIntentError` (rule "orders_work"); `InvalidValueError`; `BrokerError`: nothing has changed;
     `ConversionUnknownError`; `JournalFailedError`, `LeaseLostError` after the broker converted: a person was called.
     """
@@ -78,7 +79,7 @@ async def convert_product(
     if new is key.product:
         raise InvalidValueError(f"{key.instrument_key} is held as {new} already")
     held = book.positions.get(key, HeldPosition())
-    split(held, quantity)  # what cannot be is refused before anybody is asked
+    _, asked = split(held, quantity)  # what cannot be is refused before anybody is asked
     side = Side.BUY if held.quantity > 0 else Side.SELL
     try:
         await parts.adapter.convert(instrument, side, quantity, key.product, new, overnight=overnight)
@@ -89,7 +90,17 @@ async def convert_product(
             hint="look at the positions at the broker",
         ) from error
     to = replace(key, product=new)
-    stays, goes = split(book.positions[key], quantity)
+    now = book.positions[key]
+    if now.quantity * asked.quantity > 0 and abs(now.quantity) >= quantity:
+        stays, goes = split(now, quantity)
+    else:  # it was left meanwhile: at the broker the units went all the same, and the exit opened the other side
+        stays, goes = joined(now, HeldPosition(-asked.quantity, -asked.cost)), asked
+        _call(
+            parts,
+            key,
+            f"{quantity} became {new} at the broker while they were sold or bought back: {stays.quantity} {key.product} and "
+            f"{goes.quantity} more {new} are held now; look, and close what you do not want",
+        )
     there = book.positions.get(to, HeldPosition())
     held_there = joined(there, goes)
     book.positions[key], book.positions[to] = stays, held_there
