@@ -8,7 +8,7 @@ from trademantra.cli.desk_options import SomeAccounts
 from trademantra.cli.places import AsJson, DatabaseOption, DataDirectory, with_database
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from trademantra.kit.database import Database
     from trademantra.trading.control.books import ShownOrder, ShownPosition
@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
         desk_basket,
         desk_dead_man,
         desk_kill,
+        desk_orders,
         desk_place,
         desk_requests,
         desk_run,
@@ -40,6 +41,7 @@ def register(app: typer.Typer) -> None:
     desk_requests.register(desk_app)
     desk_run.register(desk_app)
     desk_place.register(desk_app)
+    desk_orders.register(desk_app)
     desk_basket.register(desk_app)
     desk_algos.register(desk_app)
     desk_dead_man.register(desk_app)
@@ -112,20 +114,23 @@ def orders(
     data_dir: DataDirectory = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Orders that still work; with --all also those that are done."""
+    """Orders that still work, with the ids that tm desk cancel and modify take; with --all also those that are done."""
     from trademantra.cli import desk_views
     from trademantra.data.home import chosen_home
     from trademantra.kit.clock import SystemClock
-    from trademantra.trading.control import books
+    from trademantra.trading.control import books, named_orders
 
-    async def work(opened_database: "Database") -> "tuple[Sequence[ShownOrder], desk_views.Told]":
+    async def work(
+        opened_database: "Database",
+    ) -> "tuple[Sequence[ShownOrder], Mapping[str, str], desk_views.Told]":
         done = _MOST_DONE_ORDERS if everything else 0
         found = await books.orders(opened_database, account, final=done)
-        return found, await desk_views.read_told(opened_database)
+        names = await named_orders.short_ids(opened_database, {each.order.order_id for each in found})
+        return found, names, await desk_views.read_told(opened_database)
 
-    found, told = with_database(chosen_home(data_dir), database, work)
+    found, names, told = with_database(chosen_home(data_dir), database, work)
     now_ns = SystemClock().now_ns()
     if as_json:
         desk_views.print_json([desk_views.order_json(each) for each in found])
     else:
-        desk_views.show_orders(found, told, now_ns, everything=everything)
+        desk_views.show_orders(found, names, told, now_ns, everything=everything)

@@ -12,7 +12,6 @@ from trademantra.cli.desk_held import held_json, show_held
 from trademantra.cli.desk_kill import kill_json
 from trademantra.cli.tables import Cell, Column, print_table
 from trademantra.core.instrument import plain
-from trademantra.core.order import Order
 from trademantra.core.time import datetime_of
 from trademantra.kit.clock import SystemClock
 from trademantra.kit.database import Database
@@ -21,6 +20,7 @@ from trademantra.trading.accounts.settings import AccountMode, ZerodhaAccountSet
 from trademantra.trading.accounts.store import AccountStore
 from trademantra.trading.control.books import ShownOrder, ShownPosition
 from trademantra.trading.control.held import OpenPosition, held_everywhere
+from trademantra.trading.control.named_orders import terms_words
 from trademantra.trading.control.state import DeskState, StateStore
 from trademantra.trading.readiness.store import KeptReadiness, ReadinessStore
 from trademantra.trading.record.store import RecordStore, SessionRecord
@@ -231,7 +231,10 @@ def show_positions(held: Sequence[ShownPosition], told: Told, now_ns: int, *, ev
     _show_ages({each.account_id for each in held}, told, now_ns)
 
 
-def show_orders(orders: Sequence[ShownOrder], told: Told, now_ns: int, *, everything: bool) -> None:
+def show_orders(
+    orders: Sequence[ShownOrder], names: Mapping[str, str], told: Told, now_ns: int, *, everything: bool
+) -> None:
+    """`names`: of each order's id as much as names it."""
     if not orders:
         typer.echo(
             "there never was an order" if everything else "no order works; --all shows those that are done"
@@ -239,7 +242,8 @@ def show_orders(orders: Sequence[ShownOrder], told: Told, now_ns: int, *, everyt
         return
     several = len({each.account_id for each in orders}) > 1
     columns = [
-        Column("time", wraps=True, least=0), *([Column("account", wraps=True)] if several else []), Column("strategy", wraps=True, least=8),
+        Column("id"), Column("time", wraps=True, least=0), *([Column("account", wraps=True)] if several else []),
+        Column("strategy", wraps=True, least=8),
         Column("order", wraps=True, least=14), Column("filled", wraps=True, is_number=True, least=0), Column("state", wraps=True, least=12),
     ]  # fmt: skip
     rows: list[Sequence[Cell]] = []
@@ -249,25 +253,17 @@ def show_orders(orders: Sequence[ShownOrder], told: Told, now_ns: int, *, everyt
         filled = plain(each.filled_quantity)
         rows.append(
             (
+                names.get(order.order_id, order.order_id),
                 f"{datetime_of(each.created_ns):%m-%d %H:%M:%S}",
                 *([each.account_id] if several else []),
                 each.strategy_id,
-                f"{order.side.value} {plain(order.quantity)} {order.instrument.key} {_terms(order)}",
+                terms_words(order),
                 f"{filled} at {_money(each.average_price)}" if each.filled_quantity else filled,
                 f"{state}: {each.reason}" if each.reason else state,
             )
         )
     print_table(columns, rows)
     _show_ages({each.account_id for each in orders}, told, now_ns)
-
-
-def _terms(order: Order) -> str:
-    words = [order.order_type.value, order.product.value]
-    if order.price is not None:
-        words.append(f"at {plain(order.price)}")
-    if order.trigger_price is not None:
-        words.append(f"trigger {plain(order.trigger_price)}")
-    return " ".join(words)
 
 
 def _show_ages(accounts: set[str], told: Told, now_ns: int) -> None:

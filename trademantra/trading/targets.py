@@ -267,18 +267,28 @@ async def cancel_all(
     strategy_id: str | None = None,
     wait_ns: int = LONGEST_WAIT_NS,
 ) -> Sequence[CancelResult]:
-    """Cancel every working order (of one strategy) but those that protect a position; one result for each.
+    """Cancel every working order (of one strategy) but those that close what is held, such as a stop; one result for each.
 
     Errors: those of `cancel`.
     """
     for spec in algos.running():
         if not isinstance(spec, GuardSpec) and strategy_id in (None, spec.strategy_id):
             algos.drop(spec.algo_id)
-    mine = [managed for managed in _plain(trader, algos) if strategy_id in (None, managed.strategy_id)]
+    mine = [
+        managed
+        for managed in _plain(trader, algos)
+        if strategy_id in (None, managed.strategy_id) and not _closes(trader, managed)
+    ]
     await cancel_and_wait(trader, timer, [managed.order.order_id for managed in mine], wait_ns)
     return [
         CancelResult(managed.order.order_id, _ended_as(managed), managed.order.reason) for managed in mine
     ]
+
+
+def _closes(trader: Trader, managed: ManagedOrder) -> bool:
+    """Whether it is an exit of something that is held; one that is left over would open a position."""
+    held = trader.book.held(managed.key)
+    return managed.purpose is Purpose.EXIT and bool(held) and managed.order.side is side_to_flatten(held)
 
 
 def _ended_as(managed: ManagedOrder) -> Cancelled:

@@ -81,10 +81,11 @@ async def orders(
     async with database.reading() as session:
         rows = list(await session.scalars(newest.where(OrderRow.status.not_in(_FINAL))))
         rows += await session.scalars(newest.where(OrderRow.status.in_(_FINAL)).limit(final))
-    return [_order(row) for row in sorted(rows, key=lambda row: (row.created_ns, row.order_id))]
+    return [shown_order(row) for row in sorted(rows, key=lambda row: (row.created_ns, row.order_id))]
 
 
-def _order(row: OrderRow) -> ShownOrder:
+def shown_order(row: OrderRow) -> ShownOrder:
+    """Errors: `BadInputError` for terms that cannot be read."""
     return ShownOrder(
         account_id=row.account_id, strategy_id=row.strategy_id, purpose=row.purpose,
         order=order_from_json(row.order_id, row.request), status=OrderStatus(row.status), reason=row.reason,

@@ -122,6 +122,14 @@ def open_positions(
     return list(made.values())
 
 
+def holds_back(purpose: str, order: Order, held: Decimal) -> bool:
+    """Whether this order is a stop of a position of `held` units: without it the position stays without one."""
+    closes = bool(held) and order.side is side_to_flatten(held)
+    return (
+        closes and purpose == Purpose.EXIT and order.trigger_price is not None and not order.status.is_final
+    )
+
+
 async def held_everywhere(
     database: Database, states: Mapping[str, DeskState], now_ns: int
 ) -> Mapping[str, Sequence[OpenPosition]]:

@@ -56,13 +56,23 @@ class RequestKind(StrEnum):
     BASKET = "basket"
     CONVERT = "convert"
     PROTECT = "protect"
+    CANCEL = "cancel"
+    """Single orders end."""
+    MODIFY = "modify"
+    """One order gets new terms."""
     ALGOS = "algos"
     """What algorithms run, and how far they are."""
     ALGO_STOP = "algo_stop"
 
 
-_NAMED = frozenset({RequestKind.PLACE, RequestKind.TARGET, RequestKind.BASKET, RequestKind.PROTECT})
-"""Everything that these place bears the name of the request: looking at one again places nothing twice."""
+_NAMED = frozenset(
+    {
+        RequestKind.PLACE, RequestKind.TARGET, RequestKind.BASKET, RequestKind.PROTECT, RequestKind.CANCEL,
+        RequestKind.MODIFY,
+    }
+)  # fmt: skip
+"""Everything that these place bears the name of the request, and what ends or changes is named by it: looking at one again does
+nothing twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

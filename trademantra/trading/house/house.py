@@ -209,7 +209,7 @@ class House:
         )  # fmt: skip
         manual = ManualParts(
             rooms=self.rooms, sources=self._reads, feed=feed, gate=self.gate, sessions_in=self._sessions_in,
-            timer=self._timer, wall=wall,
+            bus=self.bus, timer=self._timer, wall=wall,
         )  # fmt: skip
         return feed, ManualDesk(manual)
 

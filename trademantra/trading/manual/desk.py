@@ -13,9 +13,10 @@ from decimal import Decimal
 
 from trademantra.core.errors import InvalidValueError, NotFoundError, TradeMantraError
 from trademantra.core.instrument import Instrument
-from trademantra.core.order import Product, Side
+from trademantra.core.order import Order, Product, Side
 from trademantra.core.plural import counted
 from trademantra.engine.records import Reason
+from trademantra.kit.bus import Bus
 from trademantra.kit.timer import Timer
 from trademantra.trading.algos.bracket import ENTRY, BracketSpec, GuardSpec
 from trademantra.trading.control.requests import DeskAnswer, DeskRequest, RequestKind
@@ -37,13 +38,16 @@ from trademantra.trading.manual.plans import (
     purpose_of,
     request_name,
 )
+from trademantra.trading.manual.single_orders import SingleOrders
 from trademantra.trading.manual.size import check_size
 from trademantra.trading.manual.wishes import (
     AlgoKind,
     AlgoWish,
     OrderWish,
     basket_wish,
+    cancel_wish,
     convert_wish,
+    modify_wish,
     order_wish,
     protect_wish,
     target_wish,
@@ -84,6 +88,7 @@ class ManualParts:
     feed: HandFeed
     gate: RiskGate
     sessions_in: Callable[[str, str], Sequence[str]]
+    bus: Bus
     timer: Timer
     wall: Timer
 
@@ -94,10 +99,13 @@ class ManualDesk:
     def __init__(self, parts: ManualParts) -> None:
         self._parts = parts
         self._locks: dict[str, asyncio.Lock] = {}
+        self._single = SingleOrders(
+            sessions_in=parts.sessions_in, check_larger=self._check_larger, bus=parts.bus, wall=parts.wall
+        )
         self._kinds: Mapping[RequestKind, Callable[[AccountRoom, DeskRequest], Awaitable[DeskAnswer]]] = {
             RequestKind.PLACE: self._place, RequestKind.TARGET: self._target, RequestKind.BASKET: self._basket,
             RequestKind.CONVERT: self._convert, RequestKind.PROTECT: self._protect, RequestKind.ALGOS: self._algos,
-            RequestKind.ALGO_STOP: self._algo_stop,
+            RequestKind.ALGO_STOP: self._algo_stop, RequestKind.CANCEL: self._cancel, RequestKind.MODIFY: self._modify,
         }  # fmt: skip
 
     def answers(self, kind: RequestKind) -> bool:
@@ -244,6 +252,17 @@ class ManualDesk:
         return DeskAnswer(
             outcome is not Outcome.REFUSED, "\n".join(lines), {"outcome": outcome.value, "rows": told_rows}
         )
+
+    async def _cancel(self, room: AccountRoom, request: DeskRequest) -> DeskAnswer:
+        wish = cancel_wish(request.arguments)
+        self._check_in_time(request)
+        return await self._single.cancel(room, wish)
+
+    async def _modify(self, room: AccountRoom, request: DeskRequest) -> DeskAnswer:
+        wish = modify_wish(request.arguments)
+        await self._know_money(room)
+        self._check_in_time(request)
+        return await self._single.modify(room, wish)
 
     # -- positions
 
@@ -407,6 +426,12 @@ class ManualDesk:
         known = [each for each in (price, gate.state.market(instrument.key).price) if each is not None]
         limits = gate.limits(room.account_id).order(MANUAL)
         check_size(instrument, side, quantity, max(known, default=_NOTHING), limits, capital)
+
+    def _check_larger(self, room: AccountRoom, order: Order) -> None:
+        """Errors: as `_check_units`."""
+        self._check_units(
+            room, order.instrument, order.side, order.open_quantity, order.price or order.trigger_price
+        )
 
     async def _answered(self, room: AccountRoom, intent_id: str) -> None:
         book = room.desk.book

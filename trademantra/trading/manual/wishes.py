@@ -181,6 +181,28 @@ _ORDER_WORDS = frozenset(
 ORDER_WORDS = tuple(sorted(_ORDER_WORDS | _ALGO_WORDS))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelWish:
+    """Orders that are to end, by the desk's id or the broker's number.  `unprotect`: also what protects a position."""
+
+    orders: tuple[str, ...]
+    unprotect: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModifyWish:
+    """New terms of one order; None leaves one.  `quantity`: of the whole order, with what has filled.
+
+    `unprotect`: the order may protect less of a position than now.
+    """
+
+    order: str
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+    trigger: Decimal | None = None
+    unprotect: bool = False
+
+
 def order_wish(words: Mapping[str, object]) -> OrderWish:
     """Errors: `InvalidValueError` naming the word."""
     only(words, _ORDER_WORDS | _ALGO_WORDS)
@@ -247,6 +269,40 @@ def protect_wish(words: Mapping[str, object]) -> ProtectWish:
             "nothing to protect with", hint="give a stop, a target or a trail, such as 1%"
         )
     return ProtectWish(symbol=symbol_in(words), levels=levels, product=product_in(words, "product"))
+
+
+def cancel_wish(words: Mapping[str, object]) -> CancelWish:
+    """Errors: `InvalidValueError` naming the word."""
+    only(words, {"orders", "unprotect"})
+    names = words.get("orders")
+    if not isinstance(names, list) or not names:
+        raise InvalidValueError("name the orders", hint="tm desk orders shows them")
+    if len(names) > MOST_ROWS:
+        raise InvalidValueError(
+            f"{len(names)} orders; at most {MOST_ROWS} at once", hint="or tm desk cancel --all"
+        )
+    return CancelWish(
+        orders=tuple(dict.fromkeys(_order_in({"order": each}) for each in names)), unprotect=flag_in(words, "unprotect")
+    )  # fmt: skip
+
+
+def modify_wish(words: Mapping[str, object]) -> ModifyWish:
+    """Errors: `InvalidValueError` naming the word."""
+    only(words, {"order", "quantity", "price", "trigger", "unprotect"})
+    wish = ModifyWish(
+        order=_order_in(words), quantity=quantity_in(words, "quantity") if text_in(words, "quantity") else None,
+        price=price_in(words, "price"), trigger=price_in(words, "trigger"), unprotect=flag_in(words, "unprotect"),
+    )  # fmt: skip
+    if (wish.quantity, wish.price, wish.trigger) == (None, None, None):
+        raise InvalidValueError("nothing to change", hint="give --price, --trigger or --quantity")
+    return wish
+
+
+def _order_in(words: Mapping[str, object]) -> str:
+    name = text_in(words, "order")
+    if not name:
+        raise InvalidValueError("name the order", hint="tm desk orders shows them")
+    return name
 
 
 def basket_wish(rows: object) -> Sequence[OrderWish]:
