@@ -160,6 +160,8 @@ def test_a_live_account_is_asked_about_first(home, url):
     live(url)
     with pytest.raises(InvalidValueError, match="asha is live, and there is nobody to ask"):
         tm(home, "place", "INFY", "buy", "1", "--database", url)
+    with pytest.raises(InvalidValueError, match="asha is live, and there is nobody to ask"):
+        tm(home, "close-all", "--database", url)
     with pytest.raises(NoAnswerError, match="no desk took the request"):  # asked for, and void
         tm(home, "place", "INFY", "buy", "1", "--database", url, "--yes", "--timeout", "0.5", "--json")
 

@@ -77,16 +77,8 @@ class HandCall:
                 hint="such as --id morning-1",
             )
         chosen = call.served()
-        if chosen.is_live and not self.yes:
-            if not is_person():
-                raise InvalidValueError(
-                    f"nothing was sent: {chosen.account_id} is live, and there is nobody to ask",
-                    hint="add --yes",
-                )
-            typer.secho(f"LIVE account {chosen.account_id}: {what}", fg="red", err=True)
-            if not typer.confirm("Do it?", err=True):
-                typer.echo("nothing was sent", err=True)
-                raise typer.Exit(_LEFT_ALONE)
+        if not self.yes:
+            ask_if_live(chosen, what)
         answer = ask_desk(
             call.home, self.database, kind, chosen.account_id, self.timeout, arguments, self.request_id
         )
@@ -101,6 +93,23 @@ class ServedAccount:
 
     account_id: str
     is_live: bool
+
+
+def ask_if_live(chosen: ServedAccount, what: str) -> None:
+    """Ask before something is done on a live account; ends when the answer is no.
+
+    Errors: `InvalidValueError` when there is nobody to ask.
+    """
+    if not chosen.is_live:
+        return
+    if not is_person():
+        raise InvalidValueError(
+            f"nothing was sent: {chosen.account_id} is live, and there is nobody to ask", hint="add --yes"
+        )
+    typer.secho(f"LIVE account {chosen.account_id}: {what}", fg="red", err=True)
+    if not typer.confirm("Do it?", err=True):
+        typer.echo("nothing was sent", err=True)
+        raise typer.Exit(_LEFT_ALONE)
 
 
 def served_account(home: Path, database: str | None, account: str | None) -> ServedAccount:

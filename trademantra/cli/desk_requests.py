@@ -4,12 +4,8 @@ from typing import Annotated
 
 import typer
 
-from trademantra.cli.delete import is_person
-from trademantra.cli.desk_asking import DeskCall
-from trademantra.cli.desk_options import DeskCommand, StrategyOption, add
-from trademantra.core.errors import InvalidValueError
-
-_LEFT_ALONE = 1
+from trademantra.cli.desk_asking import DeskCall, ask_if_live
+from trademantra.cli.desk_options import DeskCommand, StrategyOption, Yes, add
 
 
 def register(desk_app: typer.Typer) -> None:
@@ -45,7 +41,7 @@ def cancel_all(call: DeskCall) -> None:
 
 def close_all(
     strategy: StrategyOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     *,
     call: DeskCall,
 ) -> None:
@@ -56,13 +52,7 @@ def close_all(
     from trademantra.trading.control.requests import RequestKind
 
     if not yes:
-        if not is_person():
-            raise InvalidValueError("nothing was closed: there is nobody to ask", hint="add --yes to close")
-        of = f" of strategy {strategy}" if strategy else ""
-        where = f" in account {call.account}" if call.account else ""
-        if not typer.confirm(f"Close all positions{of}{where} at market?"):
-            typer.echo("nothing was closed")
-            raise typer.Exit(_LEFT_ALONE)
+        ask_if_live(call.served(), f"close all positions{f' of {strategy}' if strategy else ''} at market")
     call.do(RequestKind.CLOSE_ALL, _of(strategy))
 
 

@@ -27,6 +27,7 @@ from trademantra.trading.record.store import RecordStore, SessionRecord
 from trademantra.trading.risk.kill_files import Kill
 
 _LAST_SESSIONS = 5
+_RUNNING = "sessions"  # told beside the strategies, which name them in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ def print_json(value: object) -> None:
 def status_json(found: Status, kills: Sequence[Kill], now_ns: int) -> dict[str, object]:
     names = sorted({account.account_id for account in found.accounts} | set(found.states))
     modes = {account.account_id: account.mode.value for account in found.accounts}
+    running = _running_sessions(found.states, now_ns)
     return {
         "kills": [kill_json(kill) for kill in kills],
         "accounts": [
@@ -101,7 +103,7 @@ def status_json(found: Status, kills: Sequence[Kill], now_ns: int) -> dict[str, 
             {
                 "session_id": each.session_id, "account_id": each.account_id, "strategy": each.strategy,
                 "parameters_hash": each.parameters_hash, "mode": each.mode.value, "started_ns": each.started_ns,
-                "ended_ns": each.ended_ns,
+                "ended_ns": each.ended_ns, "running": each.session_id in running,
             }
             for each in found.sessions
         ],
@@ -134,7 +136,7 @@ def show_status(found: Status, now_ns: int) -> None:
     print_table(columns, rows)
     show_held(found.held, frozenset(name for name, each in found.states.items() if each.is_fresh(now_ns)))
     if found.sessions:
-        _show_sessions(found.sessions, sandboxes)
+        _show_sessions(found.sessions, _running_sessions(found.states, now_ns), sandboxes)
 
 
 def _desk_words(state: DeskState | None, now_ns: int) -> Text:
@@ -157,7 +159,7 @@ def told_words(told: Mapping[str, object]) -> str:
     """
     parts = []
     for name, value in told.items():
-        if value in ([], {}):
+        if value in ([], {}) or name == _RUNNING:
             continue
         if isinstance(value, list) and all(isinstance(each, str) for each in value):
             parts.append(f"{name} {', '.join(value)}")
@@ -168,7 +170,15 @@ def told_words(told: Mapping[str, object]) -> str:
     return " · ".join(parts)
 
 
-def _show_sessions(sessions: Sequence[SessionRecord], sandboxes: Collection[str]) -> None:
+def _running_sessions(states: Mapping[str, DeskState], now_ns: int) -> Collection[str]:
+    """Those that desks which run tell of."""
+    told = [state.told.get(_RUNNING) for state in states.values() if state.is_fresh(now_ns)]
+    return {str(each) for names in told if isinstance(names, list) for each in names}
+
+
+def _show_sessions(
+    sessions: Sequence[SessionRecord], running: Collection[str], sandboxes: Collection[str]
+) -> None:
     columns = [
         Column("session", wraps=True, least=24), Column("account", wraps=True), Column("mode"),
         Column("started", wraps=True, least=11), Column("ran until", wraps=True, least=11),
@@ -179,7 +189,8 @@ def _show_sessions(sessions: Sequence[SessionRecord], sandboxes: Collection[str]
             "" if ns is None else _minute(ns, is_sandbox=each.account_id in sandboxes)
             for ns in (each.started_ns, each.ended_ns)
         )
-        rows.append((each.session_id, each.account_id, each.mode.value, begun, until))
+        runs = each.session_id in running
+        rows.append((each.session_id, each.account_id, each.mode.value, begun, "runs" if runs else until))
     print_table(columns, rows, title="last sessions")
 
 

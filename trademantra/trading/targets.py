@@ -19,7 +19,7 @@ from trademantra.trading.algos.host import AlgoBook
 from trademantra.trading.algos.trader import Trader
 from trademantra.trading.algos.view import AlgoSpec
 from trademantra.trading.desk_events import RefusedIntentError
-from trademantra.trading.intents import OrderIntent, Purpose
+from trademantra.trading.intents import MANUAL, OrderIntent, Purpose
 from trademantra.trading.orders import ManagedOrder, PositionKey, side_to_flatten
 from trademantra.trading.outcomes import (
     LONGEST_WAIT_NS,
@@ -156,7 +156,7 @@ async def move_to_target(
             raise RefusedIntentError(
                 "protected",
                 f"{own[0].algo_id} works on {key.instrument_key} for {key.strategy_id}",
-                hint="leave it first, or close the position",
+                hint=_ways_out(order, own[0].algo_id),
             )
         return await close_one(trader, algos, timer, key, order.order_id, order.reason, wait_ns)
     names = (f"{order.order_id}/close", f"{order.order_id}/open")
@@ -298,6 +298,16 @@ def _ended_as(managed: ManagedOrder) -> Cancelled:
     if order.filled_quantity == order.quantity:
         return Cancelled.FILLED
     return Cancelled.PARTLY_FILLED if order.filled_quantity else Cancelled.CANCELLED
+
+
+def _ways_out(order: TargetOrder, algo_id: str) -> str:
+    """The commands that end an algorithm, or close what it looks after."""
+    account = f"--account {order.account_id}"
+    end = f"tm desk algo-stop {algo_id} {account}"
+    if order.strategy_id != MANUAL:
+        return end
+    product = "" if order.product is Product.MIS else f" --product {order.product}"
+    return f"{end}, or close the position: tm desk target {order.instrument.key} 0{product} {account}"
 
 
 def _intent_of(order: TargetOrder, name: str, side: Side, quantity: Decimal, purpose: Purpose) -> OrderIntent:

@@ -19,77 +19,72 @@ def placed(told):
     return told.facts["legs"][0]["orders"][0]["order_id"]
 
 
+async def by_hand(scene, ask, name):
+    """A limit, a market order and a stop of one account."""
+    room = scene.room(name)
+    book = room.desk.book
+    order_id = placed(await ask(name, PLACE, symbol="SYNBANK1", side="buy", quantity="10", price="151"))
+    await scene.until(lambda: book[order_id].order.status is OrderStatus.OPEN, "it rests")
+    told = await ask(name, MODIFY, order=order_id, price="152.03", quantity="12")
+    assert (told.facts["outcome"], told.facts["orders"][0]["quantity"]) == ("accepted", "12")
+    assert told.text == (
+        "BUY 12 NSE:SYNBANK1 LIMIT MIS at 152.03: it was BUY 10 NSE:SYNBANK1 LIMIT MIS at 151"
+    )
+    there = await room.adapter.orders()
+    mine = [each for each in there if each.broker_order_id == book[order_id].order.broker_order_id]
+    assert [(each.quantity, each.price) for each in mine] == [(12, Decimal("152.03"))]
+    # the same terms again are not sent, nor are terms that the order cannot have, nor more than the account's
+    assert "it has these terms" in (await ask(name, MODIFY, order=order_id, price="152.03")).text
+    for words, says in (
+        ({"trigger": "99"}, "has no trigger"),
+        ({"quantity": "0"}, "quantity: must be above 0"),
+        ({"quantity": "2.5"}, "is not a multiple of the lot"),
+        ({"quantity": "100000000"}, "hand_order_percent"),
+        ({"price": "0.001"}, "below one tick"),
+        ({}, "nothing to change"),
+    ):
+        with pytest.raises(RequestFailedError, match=says):
+            await ask(name, MODIFY, order=order_id, **words)
+    number = book[order_id].order.broker_order_id
+    told = await ask(name, CANCEL, f"c-{name}", orders=[number])
+    assert told.text == "BUY 12 NSE:SYNBANK1 LIMIT MIS at 152.03: it was cancelled"
+    assert book[order_id].order.status is OrderStatus.CANCELLED
+    assert (await ask(name, CANCEL, f"c-{name}", orders=[number])) == told
+    assert "nothing to cancel: it was cancelled" in (await ask(name, CANCEL, orders=[order_id])).text
+    with pytest.raises(RequestFailedError, match="cannot be changed: it was cancelled"):
+        await ask(name, MODIFY, order=order_id, price="102")
+    done = placed(await ask(name, PLACE, symbol="SYNBANK1", side="buy", quantity="10"))
+    await scene.until(lambda: book[done].order.status is OrderStatus.FILLED, "it filled")
+    with pytest.raises(RequestFailedError, match="too late: it filled, 10 at "):
+        await ask(name, CANCEL, orders=[done])
+    # a stop by hand protects what is held: it moves freely, and goes where that was said
+    stop = placed(
+        await ask(name, PLACE, symbol="SYNBANK1", side="sell", quantity="10", trigger="145", price="144")
+    )
+    await scene.until(lambda: book[stop].order.status is OrderStatus.TRIGGER_PENDING, "it rests")
+    told = await ask(name, MODIFY, order=stop, trigger="146")
+    assert (book[stop].order.trigger_price, book[stop].order.price) == (146, 145)
+    for kind, words in ((CANCEL, {"orders": [stop]}), (MODIFY, {"order": stop, "quantity": "4"})):
+        with pytest.raises(RequestFailedError, match=r"is the stop of 10 NSE:SYNBANK1.*UNPROTECTED"):
+            await ask(name, kind, **words)
+    assert book[stop].order.quantity == 10
+    told = await ask(name, RequestKind.CANCEL_ALL)
+    assert book[stop].order.status is OrderStatus.TRIGGER_PENDING, told
+    told = await ask(name, MODIFY, order=stop, quantity="4", unprotect=True)
+    assert (told.facts["outcome"], book[stop].order.quantity) == ("accepted", 4)
+    await ask(name, CANCEL, orders=[stop], unprotect=True)
+    assert book[stop].order.status is OrderStatus.CANCELLED
+    await ask(name, RequestKind.TARGET, symbol="SYNBANK1", quantity="0")
+    with pytest.raises(RequestFailedError, match="has no order 'nosuch'"):
+        await ask(name, CANCEL, orders=["nosuch"])
+    await scene.agrees(name)
+
+
 def test_orders_by_hand_are_changed_and_ended_and_what_came_of_it_is_told(tmp_path):
     async def play(root):
         async with desk(tmp_path, root, s.kite_account(root), s.paper_account()) as (scene, ask):
             for name in ("kite", "practice"):
-                room = scene.room(name)
-                book = room.desk.book
-                order_id = placed(
-                    await ask(name, PLACE, symbol="SYNBANK1", side="buy", quantity="10", price="151")
-                )
-                await scene.until(lambda: book[order_id].order.status is OrderStatus.OPEN, "it rests")
-                told = await ask(name, MODIFY, order=order_id, price="152.03", quantity="12")
-                assert (told.facts["outcome"], told.facts["orders"][0]["quantity"]) == ("accepted", "12")
-                assert told.text == (
-                    "BUY 12 NSE:SYNBANK1 LIMIT MIS at 152.03: it was BUY 10 NSE:SYNBANK1 LIMIT MIS at 151"
-                )
-                there = await room.adapter.orders()
-                mine = [
-                    each for each in there if each.broker_order_id == book[order_id].order.broker_order_id
-                ]
-                assert [(each.quantity, each.price) for each in mine] == [(12, Decimal("152.03"))]
-                # the same terms again are not sent, nor are terms that the order cannot have, nor more than the account's
-                assert "it has these terms" in (await ask(name, MODIFY, order=order_id, price="152.03")).text
-                for words, says in (
-                    ({"trigger": "99"}, "has no trigger"),
-                    ({"quantity": "0"}, "quantity: must be above 0"),
-                    ({"quantity": "2.5"}, "is not a multiple of the lot"),
-                    ({"quantity": "100000000"}, "hand_order_percent"),
-                    ({"price": "0.001"}, "below one tick"),
-                    ({}, "nothing to change"),
-                ):
-                    with pytest.raises(RequestFailedError, match=says):
-                        await ask(name, MODIFY, order=order_id, **words)
-                number = book[order_id].order.broker_order_id
-                told = await ask(name, CANCEL, f"c-{name}", orders=[number])
-                assert told.text == "BUY 12 NSE:SYNBANK1 LIMIT MIS at 152.03: it was cancelled"
-                assert book[order_id].order.status is OrderStatus.CANCELLED
-                assert (await ask(name, CANCEL, f"c-{name}", orders=[number])) == told
-                assert (
-                    "nothing to cancel: it was cancelled" in (await ask(name, CANCEL, orders=[order_id])).text
-                )
-                with pytest.raises(RequestFailedError, match="cannot be changed: it was cancelled"):
-                    await ask(name, MODIFY, order=order_id, price="102")
-                done = placed(await ask(name, PLACE, symbol="SYNBANK1", side="buy", quantity="10"))
-                await scene.until(lambda: book[done].order.status is OrderStatus.FILLED, "it filled")
-                with pytest.raises(RequestFailedError, match="too late: it filled, 10 at "):
-                    await ask(name, CANCEL, orders=[done])
-                # a stop by hand protects what is held: it moves freely, and goes where that was said
-                stop = placed(
-                    await ask(
-                        name, PLACE, symbol="SYNBANK1", side="sell", quantity="10", trigger="145", price="144"
-                    )
-                )
-                await scene.until(lambda: book[stop].order.status is OrderStatus.TRIGGER_PENDING, "it rests")
-                told = await ask(name, MODIFY, order=stop, trigger="146")
-                assert (book[stop].order.trigger_price, book[stop].order.price) == (146, 145)
-                for kind, words in ((CANCEL, {"orders": [stop]}), (MODIFY, {"order": stop, "quantity": "4"})):
-                    with pytest.raises(
-                        RequestFailedError, match="is the stop of 10 NSE:SYNBANK1.*UNPROTECTED"
-                    ):
-                        await ask(name, kind, **words)
-                assert book[stop].order.quantity == 10
-                told = await ask(name, RequestKind.CANCEL_ALL)
-                assert book[stop].order.status is OrderStatus.TRIGGER_PENDING, told
-                told = await ask(name, MODIFY, order=stop, quantity="4", unprotect=True)
-                assert (told.facts["outcome"], book[stop].order.quantity) == ("accepted", 4)
-                await ask(name, CANCEL, orders=[stop], unprotect=True)
-                assert book[stop].order.status is OrderStatus.CANCELLED
-                await ask(name, RequestKind.TARGET, symbol="SYNBANK1", quantity="0")
-                with pytest.raises(RequestFailedError, match="has no order 'nosuch'"):
-                    await ask(name, CANCEL, orders=["nosuch"])
-                await scene.agrees(name)
+                await by_hand(scene, ask, name)
 
     with s.sandbox(_SPEED) as root:
         asyncio.run(play(root))

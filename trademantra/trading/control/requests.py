@@ -199,9 +199,7 @@ class RequestStore:
             await timer.until(min(timer.now_ns() + _LOOK_EVERY_NS, request.expires_ns))
         if answer.done:
             return answer
-        raise RequestFailedError(
-            f"{_what(request)}: {answer.text}", hint="tm desk status shows where the account stands"
-        )
+        raise RequestFailedError(f"{_what(request)}: {answer.text}")
 
     async def _answer_of(self, request_id: str) -> DeskAnswer | None:
         async with self._database.reading() as session:

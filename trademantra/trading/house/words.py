@@ -43,6 +43,7 @@ def told_of_account(
             f"{each.spec.strategy_id} ({each.spec.session_id})" + (" stopped" if each.stopped else "")
             for each in sessions
         ],
+        "sessions": [each.spec.session_id for each in sessions if set(each.run_ids) - each.stopped],
         "behind": (market.waiting or None) if market is not None else None,
         "owner": owner,
     }

@@ -14,6 +14,7 @@ from trademantra.trading.positions import HeldPosition
 from trademantra.trading.risk.decisions import BreachRequest, Decision
 from trademantra.trading.risk.follow import follow, forget
 from trademantra.trading.risk.gate import RiskGate
+from trademantra.trading.risk.hints import hint_of
 from trademantra.trading.risk.taken import RiskOrder
 
 
@@ -52,7 +53,7 @@ class RiskRoad:
         free = self._gate.free_to_close(intent)  # before the gate's answer counts for anything
         decision = self._decided(self._gate.check(intent, self._clock.now_ns()))
         if not decision.is_allowed:
-            raise RefusedIntentError(decision.rule, decision.text)
+            raise RefusedIntentError(decision.rule, decision.text, hint=hint_of(decision, intent))
         quantity, reason = decision.quantity, self._not_ready()
         if reason and intent.purpose is Purpose.ENTRY and quantity > free:
             if not free:
@@ -70,7 +71,7 @@ class RiskRoad:
         if not decision.is_allowed:
             if decision.rule == "exit_beyond_held" and _moves_a_level(intent, managed):
                 return replace(change, quantity=None)
-            raise RefusedIntentError(decision.rule, decision.text)
+            raise RefusedIntentError(decision.rule, decision.text, hint=hint_of(decision, intent))
         if decision.quantity != intent.quantity:
             change, added = _cut(managed, change, decision.quantity)
         if added > 0:  # it may fill before the answer comes
@@ -106,7 +107,11 @@ class RiskRoad:
         return decision
 
     def _is_not_ready(self, reason: str) -> RefusedIntentError:
-        return RefusedIntentError("not_ready", f"account {self._account_id} is not ready: {reason}")
+        return RefusedIntentError(
+            "not_ready",
+            f"account {self._account_id} is not ready: {reason}",
+            hint=f"tm account check {self._account_id}",
+        )
 
 
 def _moves_a_level(changed: OrderIntent, managed: ManagedOrder) -> bool:
