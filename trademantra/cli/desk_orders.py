@@ -127,7 +127,7 @@ def _named(call: HandCall, names: Sequence[str]) -> _Named:
     from trademantra.core.order import Product
     from trademantra.trading.control import books
     from trademantra.trading.control.held import holds_back
-    from trademantra.trading.control.named_orders import named_orders, short_ids, terms_words
+    from trademantra.trading.control.named_orders import LEAST, named_orders, short_ids, terms_words
     from trademantra.trading.orders import PositionKey
 
     accounts = None if call.account is None else [call.account]
@@ -143,6 +143,10 @@ def _named(call: HandCall, names: Sequence[str]) -> _Named:
                     f"{short[each.order.order_id]} ({terms_words(each.order)})" for each in same
                 )
                 raise InvalidValueError(f"{name!r} begins several orders: {there}", hint="write more of it")
+            if not same and len(name) < LEAST:
+                raise InvalidValueError(
+                    f"{name!r} is too short", hint=f"write at least {LEAST} letters of the id"
+                )
             found += same
             ids.append(same[0].order.order_id if same else name)
             words.append(terms_words(same[0].order) if same else name)
@@ -152,6 +156,8 @@ def _named(call: HandCall, names: Sequence[str]) -> _Named:
         }  # fmt: skip
         stops: dict[str, Decimal] = {}
         for each in found:
+            if "/" in each.intent_id:
+                continue  # of an algorithm: the desk says what ends it
             order = replace(each.order, status=each.status)
             units = held.get(
                 (each.account_id, PositionKey(each.strategy_id, order.instrument.key, order.product))

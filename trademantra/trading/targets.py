@@ -280,9 +280,7 @@ async def cancel_all(
         if strategy_id in (None, managed.strategy_id) and not _closes(trader, managed)
     ]
     await cancel_and_wait(trader, timer, [managed.order.order_id for managed in mine], wait_ns)
-    return [
-        CancelResult(managed.order.order_id, _ended_as(managed), managed.order.reason) for managed in mine
-    ]
+    return [CancelResult(managed.order.order_id, ended_as(managed), managed.order.reason) for managed in mine]
 
 
 def _closes(trader: Trader, managed: ManagedOrder) -> bool:
@@ -291,7 +289,8 @@ def _closes(trader: Trader, managed: ManagedOrder) -> bool:
     return managed.purpose is Purpose.EXIT and bool(held) and managed.order.side is side_to_flatten(held)
 
 
-def _ended_as(managed: ManagedOrder) -> Cancelled:
+def ended_as(managed: ManagedOrder) -> Cancelled:
+    """How an order stands that was to be cancelled."""
     order = managed.order
     if not order.status.is_final:
         return Cancelled.UNKNOWN

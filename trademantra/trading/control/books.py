@@ -28,7 +28,10 @@ class ShownPosition:
 
 @dataclass(frozen=True, slots=True)
 class ShownOrder:
-    """An order of the desk.  `order` has the terms that were asked for, the other fields how far it is."""
+    """An order of the desk.  `order` has the terms that were asked for, the other fields how far it is.
+
+    `intent_id`: what it was made of; orders of an algorithm bear its name before a slash.
+    """
 
     account_id: str
     strategy_id: str
@@ -41,6 +44,7 @@ class ShownOrder:
     filled_value: Decimal
     created_ns: int
     updated_ns: int
+    intent_id: str
 
     @property
     def average_price(self) -> Decimal | None:
@@ -90,5 +94,5 @@ def shown_order(row: OrderRow) -> ShownOrder:
         account_id=row.account_id, strategy_id=row.strategy_id, purpose=row.purpose,
         order=order_from_json(row.order_id, row.request), status=OrderStatus(row.status), reason=row.reason,
         broker_order_id=row.broker_order_id, filled_quantity=row.filled_quantity, filled_value=row.filled_value,
-        created_ns=row.created_ns, updated_ns=row.updated_ns,
+        created_ns=row.created_ns, updated_ns=row.updated_ns, intent_id=row.intent_id,
     )  # fmt: skip

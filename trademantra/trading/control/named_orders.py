@@ -13,7 +13,7 @@ from trademantra.trading.models import OrderRow
 
 _SHORTEST = 6
 """Letters that are shown of an id, at least."""
-_LEAST = 4
+LEAST = 4
 """Letters that must be written of one, at least."""
 _MOST = 10
 
@@ -27,7 +27,7 @@ async def named_orders(
     """
     name = text.strip().lower()
     ways = [OrderRow.order_id == name, OrderRow.broker_order_id == text.strip()]
-    if len(name) >= _LEAST:
+    if len(name) >= LEAST:
         ways.append(OrderRow.order_id.startswith(name, autoescape=True))
     wanted = select(OrderRow).where(or_(*ways))
     if accounts is not None:

@@ -5,7 +5,7 @@ any of its orders are cancelled.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 
 from trademantra.brokers.errors import BrokerError
@@ -13,20 +13,21 @@ from trademantra.core.errors import TradeMantraError
 from trademantra.core.plural import counted
 from trademantra.core.time import Clock
 from trademantra.engine.records import Reason
-from trademantra.kit.timer import Timer
+from trademantra.kit.timer import ClockTimer, Timer
 from trademantra.trading.control.requests import DeskAnswer, DeskRequest, RequestKind
 from trademantra.trading.flattening import Flattened, close_until_flat
 from trademantra.trading.house.position_watch import differences as differences_of
 from trademantra.trading.house.room import AccountRoom
 from trademantra.trading.house.strategies import StrategySession
-from trademantra.trading.intents import MANUAL
+from trademantra.trading.intents import MANUAL, Purpose
+from trademantra.trading.outcomes import LONGEST_WAIT_NS, wait_for
 from trademantra.trading.risk.decisions import BreachRequest, Flatten, PauseStrategy
 from trademantra.trading.risk.gate import RiskGate
 from trademantra.trading.risk.kill import KillSwitch
 from trademantra.trading.risk.kill_files import Kill, KillScope
 from trademantra.trading.risk.limits import Scope
 from trademantra.trading.runner.workers import StrategyWorkers
-from trademantra.trading.targets import cancel_all
+from trademantra.trading.targets import Cancelled, cancel_all, ended_as
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +101,7 @@ class Overseer:
         if request.kind is RequestKind.CLOSE_ALL:
             return _closed_answer(await self._close(room, strategy_id, Reason.BY_HAND))
         if request.kind is RequestKind.CANCEL_ALL:
-            done = await cancel_all(room.desk, room.algos, self._parts.timer, strategy_id=strategy_id)
-            return DeskAnswer(True, f"cancelled: {counted(len(done), 'order')}")
+            return await self._cancel(room, strategy_id)
         # a whole account: orders by hand too, whether anything is held by hand or not
         chosen = [strategy_id] if strategy_id is not None else sorted({*known, MANUAL})
         if request.kind is RequestKind.PAUSE:
@@ -154,6 +154,23 @@ class Overseer:
             )  # fmt: skip
         others = f"; {len(differences)} positions of others are left alone" if differences else ""
         return DeskAnswer(True, f"the broker's books were read and agree{others}", facts)
+
+    async def _cancel(self, room: AccountRoom, strategy_id: str | None) -> DeskAnswer:
+        """Take entries back, those of algorithms too, and say what became of each."""
+        entries = [
+            each
+            for each in room.desk.book.working()
+            if each.purpose is Purpose.ENTRY and strategy_id in (None, each.strategy_id)
+        ]
+        others = await cancel_all(room.desk, room.algos, self._parts.timer, strategy_id=strategy_id)
+        await wait_for(
+            lambda: all(each.order.status.is_final for each in entries),
+            ClockTimer(self._parts.wall),
+            LONGEST_WAIT_NS,
+        )
+        outcomes = {each.order_id: each.outcome for each in others}
+        outcomes |= {each.order.order_id: ended_as(each) for each in entries}
+        return _cancelled_answer(list(outcomes.values()))
 
     async def _carry_out(self, kill: Kill) -> None:
         """Cancel entries in its scope, and close positions where it says so."""
@@ -214,6 +231,21 @@ class Overseer:
             for each in self._parts.sessions.values()
             if each.spec.account_id == account_id and each.spec.strategy_id == strategy_id
         ]
+
+
+def _cancelled_answer(outcomes: Sequence[Cancelled]) -> DeskAnswer:
+    """Done where nothing of it may fill any more."""
+    if not outcomes:
+        return DeskAnswer(True, "no entry works")
+    ended = sum(each in (Cancelled.CANCELLED, Cancelled.PARTLY_FILLED) for each in outcomes)
+    told = [f"cancelled: {counted(ended, 'order')}"]
+    if (partly := outcomes.count(Cancelled.PARTLY_FILLED)) > 0:
+        told.append(f"of {partly} a part had filled")
+    if (late := outcomes.count(Cancelled.FILLED)) > 0:
+        told.append(f"too late for {late}, filled")
+    if (unknown := outcomes.count(Cancelled.UNKNOWN)) > 0:
+        told.append(f"{unknown} may still fill, the broker has not answered: tm desk orders shows them")
+    return DeskAnswer(not unknown, "; ".join(told))
 
 
 def _closed_answer(closed: Flattened) -> DeskAnswer:
