@@ -118,7 +118,10 @@ async def _run(
         sessions = list(house.sessions.values())
         _say("running; Ctrl-C ends the strategies, tm desk kill stops everything")
         await house.run()
-        _say("ending: entries are taken back, exits stay armed")
+        if house.rooms:
+            _say("ending: entries are taken back, exits stay armed")
+        else:  # each was told when another process took it over
+            _say("ending: orders and positions are left as they are, for whoever serves the account now")
     _summary(sessions, as_json=as_json)
 
 

@@ -435,7 +435,7 @@ class AlgoBook:
 
     def _written(self, done: "asyncio.Future[None]") -> None:
         error = None if done.cancelled() else done.exception()
-        if error is not None:
+        if error is not None and not isinstance(error, LeaseLostError):  # that is told of the account, once
             self._call("journal", f"the state of an algorithm was not written: {error}")
 
     def _call(self, subject: str, reason: str) -> None:
