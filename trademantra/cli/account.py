@@ -152,7 +152,7 @@ def list_(
     database: DatabaseOption = None,
 ) -> None:
     """The accounts, and whether they were ready when they were checked last."""
-    from trademantra.cli import account_views
+    from trademantra.cli import account_views, desk_views
     from trademantra.data.home import chosen_home
     from trademantra.kit.clock import SystemClock
     from trademantra.trading.accounts.store import AccountStore
@@ -160,7 +160,9 @@ def list_(
 
     async def work(opened_database: "Database") -> account_views.Listed:
         accounts = await AccountStore(opened_database).accounts(closed=everything)
-        return account_views.Listed(accounts, await ReadinessStore(opened_database).last())
+        return account_views.Listed(
+            accounts, await ReadinessStore(opened_database).last(), desk_views.sandbox_accounts(accounts)
+        )
 
     listed = with_database(chosen_home(data_dir), database, work)
     if as_json:

@@ -15,6 +15,7 @@ from trademantra.core.errors import InvalidValueError, NotFoundError
 
 if TYPE_CHECKING:
     from trademantra.brokers.zerodha.adapter import ZerodhaAdapter
+    from trademantra.core.time import Clock
     from trademantra.kit.database import Database
     from trademantra.trading.accounts.account import Account
     from trademantra.trading.readiness.report import ReadinessReport
@@ -279,37 +280,54 @@ async def _inspect(
 ) -> "ReadinessReport":
     from trademantra.core.time import ist_date
     from trademantra.kit.clock import SystemClock
+    from trademantra.trading.accounts.sandbox_clock import clock_of
     from trademantra.trading.accounts.settings import Broker
+    from trademantra.trading.accounts.store import AccountStore
     from trademantra.trading.lease_names import lease_name
     from trademantra.trading.readiness.inspect import (
         Candidate,
         Surroundings,
-        inspect_all,
+        inspect_account,
         last_close_ns,
         needs_master,
     )
+    from trademantra.trading.readiness.report import ReadinessReport
     from trademantra.trading.risk.kill import KillSwitch
 
-    clock = SystemClock()
-    now_ns = clock.now_ns()
+    wall = SystemClock()
     adapters = {each.account_id: _adapter(each, home) for each in accounts if each.broker is Broker.ZERODHA}
-    around = Surroundings(
-        database=database,
-        home=home,
-        master=home / "instruments.sqlite3",
-        kill_switch=KillSwitch(home, now_ns),
-        clock=clock,
-        read_seconds=time.perf_counter,
-        lease_name=lease_name,
-        needed_until_ns=last_close_ns(ist_date(now_ns)),
-    )
+    everyone = {each.account_id: each for each in await AccountStore(database).accounts()}
+    times: dict[str, Clock] = {}  # of each account's market; accounts at one sandbox have one
+    for each in accounts:
+        feeds = [everyone[name] for name in each.prices_from if name in everyone]
+        times[each.account_id] = next(
+            (t for t in (clock_of(feed, wall) for feed in feeds) if t is not wall), wall
+        )
+
+    def around(market: "Clock") -> Surroundings:
+        return Surroundings(
+            database=database,
+            home=home,
+            master=home / "instruments.sqlite3",
+            kill_switch=KillSwitch(home, wall.now_ns()),
+            clock=wall,
+            market=market,
+            read_seconds=time.perf_counter,
+            lease_name=lease_name,
+            needed_until_ns=last_close_ns(ist_date(market.now_ns())),
+        )
+
     try:
         if fetch_instruments:
             real = [adapters[each.account_id] for each in accounts if needs_master(each)]
-            await _fetch_instruments(real, around.master)
-        return await inspect_all(
-            [Candidate(each, adapters.get(each.account_id)) for each in accounts], around
-        )
+            await _fetch_instruments(real, home / "instruments.sqlite3")
+        found = [
+            await inspect_account(
+                Candidate(each, adapters.get(each.account_id)), around(times[each.account_id])
+            )
+            for each in accounts
+        ]
+        return ReadinessReport(wall.now_ns(), found)
     finally:
         for adapter in adapters.values():
             await adapter.close()

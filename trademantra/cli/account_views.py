@@ -1,7 +1,7 @@
 """What `tm account` prints: tables for people, JSON for programs."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import typer
@@ -30,6 +30,7 @@ _DAY_NS = 86_400 * 10**9
 class Listed:
     accounts: Sequence[Account]
     readiness: Mapping[str, KeptReadiness]
+    sandboxes: Collection[str] = ()
 
 
 def print_json(value: object) -> None:
@@ -75,7 +76,12 @@ def show_list(listed: Listed, now_ns: int) -> None:
             _mode(account),
             ", ".join(account.data_sources),
             "own" if limits_json(account) else "defaults",
-            _last_check(account, listed.readiness.get(account.account_id), now_ns),
+            _last_check(
+                account,
+                listed.readiness.get(account.account_id),
+                now_ns,
+                is_sandbox=account.account_id in listed.sandboxes,
+            ),
         )
         for account in listed.accounts
     ]
@@ -88,15 +94,17 @@ def _mode(account: Account) -> Text:
     return Text("live", style="bold red") if account.mode is AccountMode.LIVE else Text("paper")
 
 
-def _last_check(account: Account, kept: KeptReadiness | None, now_ns: int) -> Text:
+def _last_check(account: Account, kept: KeptReadiness | None, now_ns: int, *, is_sandbox: bool) -> Text:
     if not account.is_open:
         return Text()
     if kept is None:
         return Text("never")
     at = datetime_of(kept.at_ns)
-    old = now_ns - kept.at_ns > _DAY_NS
+    old = not is_sandbox and now_ns - kept.at_ns > _DAY_NS  # a sandbox plays any day
     words = ("ready", "green") if kept.told.get("ready") is True else ("not ready", "red")
-    return Text.assemble("was " if old else "", words, f" at {at:%Y-%m-%d %H:%M}")
+    return Text.assemble(
+        "was " if old else "", words, f" at {at:%Y-%m-%d %H:%M}{' (sandbox)' if is_sandbox else ''}"
+    )
 
 
 def show_account(account: Account, missing: str) -> None:

@@ -35,7 +35,9 @@ from trademantra.trading.reconciler import Reconciler
 
 _S = OrderStatus
 _MOST_CANCELS = 5
-_TOO_FAST_NS = tuple(seconds * NANOSECONDS_PER_SECOND for seconds in (1, 1, 2))  # then it is rejected, and told
+_TOO_FAST_NS = tuple(
+    seconds * NANOSECONDS_PER_SECOND for seconds in (1, 1, 2)
+)  # then it is rejected, and told
 _NO_ANSWER = Unknown("the adapter fell over before it had an answer")
 RESTING = frozenset({_S.OPEN, _S.TRIGGER_PENDING, _S.PARTLY_FILLED})
 

@@ -18,6 +18,7 @@ from trademantra.kit.lease import LeaseHeldError
 from trademantra.kit.models import LeaseRow
 from trademantra.kit.timer import ClockTimer
 from trademantra.trading.control.requests import DeskRequest, RequestFailedError, RequestKind, RequestStore
+from trademantra.trading.control.state import StateStore
 from trademantra.trading.lease_names import lease_name
 from trademantra.trading.risk.kill_files import KILL_NAME, KillScope
 
@@ -130,6 +131,28 @@ def test_what_a_stopped_strategy_left_is_closed_before_the_broker_does_and_wrong
                 "it is flat",
             )
             await scene.agrees("kite")
+
+    with s.sandbox() as root:
+        asyncio.run(play(root))
+
+
+def test_a_desk_whose_broker_is_silent_is_told_as_running(tmp_path):
+    """A look that waits for the broker does not keep the others from theirs."""
+
+    class Silent:
+        async def look(self, room):
+            await asyncio.Event().wait()
+
+    async def play(root):
+        async with s.running(tmp_path, root, [s.kite_account(root)], [], ["kite"]) as scene:
+            scene.house._watch = Silent()
+            states = StateStore(scene.database)
+            seen = set()
+            async with asyncio.timeout(s.LONGEST):
+                while len(seen) < 3:
+                    found = (await states.states()).get("kite")
+                    seen |= {found.at_ns} if found else set()
+                    await asyncio.sleep(0.02)
 
     with s.sandbox() as root:
         asyncio.run(play(root))

@@ -319,7 +319,12 @@ class House:
                 *(group.create_task(market.hub.run()) for market in self.markets.values()),
                 *(group.create_task(market.run()) for market in self.markets.values()),
                 group.create_task(self._look_often()),
-                group.create_task(self._look_each_second()),
+                group.create_task(self._each_second(self._look_at_days)),
+                # each beside the others: one that waits for a broker that is silent does not keep the others from theirs
+                group.create_task(self._each_second(self._look_at_positions)),
+                group.create_task(self._each_second(self._look_at_hand_feed)),
+                group.create_task(self._each_second(self._look_at_accounts)),
+                group.create_task(self._each_second(self._tell_states)),
                 group.create_task(self._look_for_requests()),
                 group.create_task(self._listen()),
                 group.create_task(self._facts.run()),
@@ -368,15 +373,9 @@ class House:
             if self._deciding.news_waits(source):
                 market.tell_ticks()
 
-    async def _look_each_second(self) -> None:
+    async def _each_second(self, look: Callable[[], Awaitable[None]]) -> None:
         while True:
-            for look in (
-                self._look_at_days, self._look_at_positions, self._look_at_hand_feed, self._look_at_accounts,
-                self._tell_states,
-            ):  # fmt: skip
-                await self._tried(look)
-            for room in self.rooms.values():
-                room.risk.keep()
+            await self._tried(look)
             await asyncio.sleep(1.0)
 
     async def _look_for_requests(self) -> None:
@@ -419,6 +418,8 @@ class House:
             self.gate.state.day_rolled()
             for market in self.markets.values():
                 market.hub.renew_hours()
+        for room in self.rooms.values():
+            room.risk.keep()
         self._held.look()
         for session in list(self.sessions.values()):  # one may be ended while another is looked at
             await self._tried(partial(self._look_at_session, session), f"session {session.spec.session_id}")
@@ -558,7 +559,7 @@ class House:
         if isinstance(event, FeedLost):
             self._deciding.feed_lost(feed, event.since_ns)
         self.bus.tell(event)
-        self.parts.say(told_of_feed(event))
+        self.parts.say(told_of_feed(event, is_sandbox=self.parts.is_sandbox))
 
     def _hear_runner(self, event: RunnerEvent) -> None:
         if isinstance(event, StrategyStopped):

@@ -44,6 +44,11 @@ class HouseParts:
     feeds: HubSettings = field(default_factory=HubSettings)
     plan: SessionPlan | None = None
 
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether times of the markets are those of a sandbox, which may play another day."""
+        return self.clock is not self.wall
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from trademantra.core.time import NANOSECONDS_PER_MINUTE, NANOSECONDS_PER_SECOND, ist_date
 from trademantra.kit.bus import Bus
@@ -72,7 +73,7 @@ class ReadinessWatch:
         verdict = "; ".join(f"{each.account_id} {each.why_not}" for each in report.accounts)
         if force or verdict != self._said:  # each minute of a night without a login says the same
             self._said = verdict
-            parts.say(report.text)
+            parts.say(replace(report, is_sandbox=parts.is_sandbox).text)
 
     def _coming_open(self, now_ns: int) -> int | None:
         """The open that is near and before which nobody looked yet."""

@@ -80,21 +80,22 @@ def _state_of(source: SourceStatus) -> str:
     return f"{silent}, and does not take {source.refused} instruments" if source.refused else silent
 
 
-def told_of_feed(event: FeedEvent) -> str:
-    """For the owner."""
+def told_of_feed(event: FeedEvent, *, is_sandbox: bool = False) -> str:
+    """For the owner.  `is_sandbox`: times are those of one, and say so."""
+    whose = " (sandbox)" if is_sandbox else ""
     match event:
         case FeedLost(source, is_start=True):
             return f"feed of {source}: waiting for its first prices"
         case FeedLost(source, since_ns):
-            return f"feed of {source}: nothing is heard since {datetime_of(since_ns):%H:%M:%S}"
+            return f"feed of {source}: nothing is heard since {datetime_of(since_ns):%H:%M:%S}{whose}"
         case FeedBack(source, start_ns, _):
-            return f"feed of {source}: prices come; bars since {datetime_of(start_ns):%H:%M:%S} are fetched"
+            return f"feed of {source}: prices come; bars since {datetime_of(start_ns):%H:%M:%S}{whose} are fetched"
         case SourceSwitched(old, new, _):
             return f"feed: {new} is heard instead of {old}"
         case SourceTrouble(source, reason):
             return f"feed of {source}: {reason}"
         case BarsMissing(instrument, timeframe, start_ns, _, reason):
-            return f"feed: bars of {instrument.key} ({timeframe}) from {datetime_of(start_ns):%H:%M} are missing: {reason}"
+            return f"feed: bars of {instrument.key} ({timeframe}) from {datetime_of(start_ns):%H:%M}{whose} are missing: {reason}"
         case ClockBehind(source, refused, heard):
             return (
                 f"feed of {source}: {refused} of the last {heard} prices are ahead of this machine's clock and make no bars: "

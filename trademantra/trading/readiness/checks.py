@@ -45,9 +45,11 @@ def token_check(account: Account, login: Login | None, needed_until_ns: int | No
         return Check(made, Outcome.FAIL, words.get(login.state, "nobody is logged in"), hint)
     if login.ends_ns is None:
         return Check(made, Outcome.OK, "logged in")
-    until = f"{datetime_of(login.ends_ns):%Y-%m-%d %H:%M}"
+    settings = account.settings
+    whose = " (sandbox)" if isinstance(settings, ZerodhaAccountSettings) and settings.is_sandbox else ""
+    until = f"{datetime_of(login.ends_ns):%Y-%m-%d %H:%M}{whose}"
     if needed_until_ns is not None and login.ends_ns < needed_until_ns:
-        close = f"{datetime_of(needed_until_ns):%Y-%m-%d %H:%M}"
+        close = f"{datetime_of(needed_until_ns):%Y-%m-%d %H:%M}{whose}"
         return Check(made, Outcome.FAIL, f"the login ends at {until}, before the close at {close}", hint)
     return Check(made, Outcome.OK, f"logged in until {until}")
 

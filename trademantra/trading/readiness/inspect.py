@@ -37,6 +37,8 @@ MASTER_BROKER = "kite"
 class Surroundings:
     """What a check looks at beside the account.  `read_seconds`: a clock that never goes back, for durations.
 
+    `market`: the clock of the account's market, where that is another than `clock`.
+
     `own_name`: the owner of the desk's leases, "" outside of a desk; `lease_name` gives an account's.
     `needed_until_ns`: when the last session of the day closes; None: no session today, or not known.
     """
@@ -51,6 +53,12 @@ class Surroundings:
     own_name: str = ""
     needed_until_ns: int | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    market: Clock | None = None
+
+    @property
+    def market_now_ns(self) -> int:
+        """What the time of a check is kept as."""
+        return (self.market or self.clock).now_ns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +118,7 @@ async def inspect_account(candidate: Candidate, around: Surroundings) -> Account
     order = list(Subject)
     whole = replace(readiness, checks=sorted([*made, journal], key=lambda check: order.index(check.subject)))
     if journal.outcome is not Outcome.FAIL:
-        await ReadinessStore(around.database).write(whole, around.clock.now_ns())
+        await ReadinessStore(around.database).write(whole, around.market_now_ns)
     return whole
 
 
@@ -168,7 +176,7 @@ async def _write(readiness: AccountReadiness, around: Surroundings) -> Check:
     """A durable write, as the journal makes them, and how long it took."""
     begun = around.read_seconds()
     try:
-        await ReadinessStore(around.database).write(readiness, around.clock.now_ns())
+        await ReadinessStore(around.database).write(readiness, around.market_now_ns)
     except (SQLAlchemyError, OSError) as error:
         cause = str(getattr(error, "orig", error)).splitlines()[0]
         return checks.journal_check(None, cause)

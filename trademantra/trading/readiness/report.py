@@ -101,10 +101,11 @@ class AccountReadiness:
 
 @dataclass(frozen=True, slots=True)
 class ReadinessReport:
-    """Told on the bus, once for all accounts; `text` is what is sent and shown."""
+    """Told on the bus, once for all accounts; `text` is what is sent and shown.  `is_sandbox`: `at_ns` is a sandbox's time."""
 
     at_ns: int
     accounts: Sequence[AccountReadiness]
+    is_sandbox: bool = False
 
     @property
     def is_ready(self) -> bool:
@@ -115,7 +116,7 @@ class ReadinessReport:
         """The message: for accounts that are ready only what is not plainly well, for the others everything."""
         ready = sum(account.is_ready for account in self.accounts)
         lines = [
-            f"Readiness at {datetime_of(self.at_ns):%Y-%m-%d %H:%M}: {ready} of {len(self.accounts)} accounts ready"
+            f"Readiness at {datetime_of(self.at_ns):%Y-%m-%d %H:%M}{' (sandbox)' if self.is_sandbox else ''}: {ready} of {len(self.accounts)} accounts ready"
         ]
         for account in self.accounts:
             lines.append(
