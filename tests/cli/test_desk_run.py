@@ -1,15 +1,18 @@
 """The file of `tm desk run`: its example is read, and what is wrong in it is named by table and key."""
 
-from datetime import datetime, time
+from dataclasses import replace
+from datetime import date, datetime, time
 
 import pytest
 from typer.testing import CliRunner
 
+from tests.trading.feeds.tick_making import share
 from trademantra.cli import app
 from trademantra.cli.desk_run import planned_in
 from trademantra.cli.planned_session import _spec
 from trademantra.core.errors import BadInputError, InvalidValueError
 from trademantra.core.time import IST, ManualClock, ns_of
+from trademantra.trading.house.session_terms import with_terms
 
 GOOD = 'strategy = "supertrend"\naccount = "p"\nsymbols = ["INFY"]\n'
 NOON = ns_of(datetime(2026, 11, 20, 12, tzinfo=IST))
@@ -85,6 +88,12 @@ def test_symbols_are_named_as_the_file_or_the_option_spells_them(tmp_path, words
     assert planned.options.symbols == ("INFY", "NSE:TCS")
 
 
+def _known(spec):
+    """With its instruments found."""
+    infy = replace(share("INFY"), has_derivatives=True)
+    return with_terms(replace(spec, instruments={"INFY": infy}), date(2026, 11, 20))
+
+
 DAILY = f"[[strategy]]\n{GOOD}timeframe = '1d'\n"
 
 
@@ -100,6 +109,7 @@ DAILY = f"[[strategy]]\n{GOOD}timeframe = '1d'\n"
             DAILY.replace("supertrend", "opening_range_breakout") + "costs = 'zerodha:CNC'",
             "leaves within the day",
         ),
+        (f"[[strategy]]\n{GOOD}costs = 'zerodha:NMRL'", "name no product"),
         (f"[[strategy]]\n{GOOD}first_entry = '15:00'\nlast_entry = '14:00'", "nothing could be entered"),
         (f"[[strategy]]\n{GOOD}first_entry = '15:20'", "nothing could be entered"),
     ],
@@ -107,12 +117,12 @@ DAILY = f"[[strategy]]\n{GOOD}timeframe = '1d'\n"
 def test_what_daily_bars_and_moments_cannot_do_is_refused_before_anything_is_opened(tmp_path, text, says):
     [planned] = read(tmp_path, text)
     with pytest.raises(InvalidValueError, match=says):
-        _spec(planned, ManualClock(NOON))
+        _known(_spec(planned, ManualClock(NOON)))
 
 
 def test_moments_count_from_the_open(tmp_path):
     [planned] = read(tmp_path, f"[[strategy]]\n{GOOD}first_entry = '09:20'\nlast_entry = '14:30'")
-    spec = _spec(planned, ManualClock(NOON))
+    spec = _known(_spec(planned, ManualClock(NOON)))
     assert (spec.first_entry_minute, spec.last_entry_minute, spec.begins_minute) == (5, 315, 0)
     file = tmp_path / "scan.py"
     file.write_text(SCAN)

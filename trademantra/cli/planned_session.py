@@ -1,12 +1,11 @@
 """A strategy in the words of the command line, and the session that the desk makes of it."""
 
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trademantra.cli import run_options as o
-from trademantra.cli.session_minutes import leave_minute, since_open
 from trademantra.core.bar import Timeframe
 from trademantra.core.errors import InvalidValueError
 from trademantra.core.instrument import Segment
@@ -15,7 +14,6 @@ from trademantra.core.order import Product
 if TYPE_CHECKING:
     from trademantra.core.time import Clock
     from trademantra.engine.backtest import Strategy
-    from trademantra.engine.records import RecordArray
     from trademantra.kit.database import Database
     from trademantra.trading.accounts.account import Account
     from trademantra.trading.house.session_spec import SessionSpec
@@ -105,17 +103,17 @@ def _spec(planned: Planned, clock: "Clock") -> "SessionSpec":
     from trademantra.engine.panel import AllocationStrategy
     from trademantra.engine.rules import Level, Size
     from trademantra.engine.strategy import SignalStrategy
+    from trademantra.research.inputs import FUTURES_MARGIN
     from trademantra.trading.house.daily_session import check_daily
-    from trademantra.trading.house.session_spec import SessionSpec
+    from trademantra.trading.house.session_spec import SessionSpec, SessionTimes
     from trademantra.trading.runner.spec import StrategySource
 
     options = planned.options
     strategy = options.load_strategy()
     timeframe = Timeframe.parse(options.timeframe or "5m")
-    broker, _, word = options.costs.partition(":")
-    product = Product(word.upper()) if word else Product.MIS
+    tariff, product = _costs(options.costs)
     changes: dict[str, object] = {
-        "cash": options.cash, "as_live": True, "lot": 1.0, "tick": 0.05,
+        "cash": options.cash, "as_live": True, "lot": 1.0, "tick": 0.05,  # until the instruments are known
         "size": None if options.size is None else Size.parse(options.size),
         "stop": None if options.stop is None else Level.parse(options.stop),
         "target": None if options.target is None else Level.parse(options.target),
@@ -126,16 +124,15 @@ def _spec(planned: Planned, clock: "Clock") -> "SessionSpec":
     intraday = is_intraday(strategy) or product is Product.MIS
     today = ist_date(clock.now_ns())
     values = options.parameters()
-    symbol = options.symbols[0]
-    leave = leave_minute(broker, symbol, today) if intraday else None
     if isinstance(strategy, AllocationStrategy) and (planned.first_entry or planned.last_entry):
         raise InvalidValueError(
             f"{strategy.name} keeps target weights: it has no entries that first_entry or last_entry could hold back",
             hint="leave them out",
         )
-    if planned.leave is not None:  # never after the broker's own
-        asked = since_open(planned.leave, symbol, today)
-        leave = asked if leave is None else min(leave, asked)
+    times = SessionTimes(
+        squares_off=tariff if intraday else None, leave=planned.leave, first_entry=planned.first_entry,
+        last_entry=planned.last_entry,
+    )  # fmt: skip
     made = SessionSpec(
         session_id=planned.session
         or f"{today:%Y%m%d}-{Path(options.strategy).stem.lower()[:24]}-{secrets.token_hex(3)}",
@@ -151,23 +148,12 @@ def _spec(planned: Planned, clock: "Clock") -> "SessionSpec":
         alone=isinstance(strategy, SignalStrategy),
         weights=isinstance(strategy, AllocationStrategy),
         warm_up_bars=_longest(strategy, values),
-        leave_minute=leave,
-        last_entry_minute=None
-        if planned.last_entry is None
-        else since_open(planned.last_entry, symbol, today),
-        first_entry_minute=None
-        if planned.first_entry is None
-        else since_open(planned.first_entry, symbol, today),
         begins_minute=_begins_minute(strategy),
-        charges=_charges(broker, product, today),
+        times=times,
+        tariff=tariff,
+        futures_margin=None if options.margin is not None or rules.margin != 1.0 else FUTURES_MARGIN,
     )
     check_daily(made)
-    first, ends = made.first_entry_minute, made.last_entry_minute or made.leave_minute
-    if first is not None and ends is not None and first >= ends:
-        raise InvalidValueError(
-            f"nothing could be entered: first_entry {planned.first_entry} is not before last_entry, or before positions leave",
-            hint="give an earlier first_entry",
-        )
     return made
 
 
@@ -182,20 +168,15 @@ def _begins_minute(strategy: "Strategy") -> int:
     return min((0, *strategy.times)) if isinstance(strategy, type) else 0
 
 
-def _charges(broker: str, product: Product, today: date) -> "RecordArray | None":
-    from trademantra.core.instrument import Exchange
-    from trademantra.markets.charges.numeric import numeric_rules
-    from trademantra.markets.charges.orders import AssetKind
-
-    if broker == "none":
-        return None
-    return numeric_rules(
-        broker,
-        Segment.EQUITY,
-        product,
-        Exchange.NSE,
-        symbol="",
-        kind=AssetKind.SHARE,
-        first=today,
-        last=today,
-    )
+def _costs(text: str) -> tuple[str, Product]:
+    """Whose charges, and the product: MIS where none is said.  Errors: `InvalidValueError`."""
+    broker, _, word = text.partition(":")
+    if broker in ("none", "flat"):
+        return text, Product.MIS
+    try:
+        return broker, Product(word.upper()) if word else Product.MIS
+    except ValueError:
+        raise InvalidValueError(
+            f"costs {text!r} name no product",
+            hint="write none, flat:0.001 or BROKER:PRODUCT, such as zerodha:MIS; NRML carries futures and options",
+        ) from None

@@ -21,6 +21,7 @@ from trademantra.engine.records import ACCOUNT, RecordArray
 from trademantra.engine.rule_checks import needs_a_stop
 from trademantra.engine.rules import TradingRules
 from trademantra.engine.strategy import SignalStrategy
+from trademantra.engine.terms import Terms, refuse_own_terms
 from trademantra.engine.ticks import ToldRun
 from trademantra.engine.timeline import Timeline
 
@@ -38,6 +39,7 @@ class BacktestInput:
     Bars that start before `begin_ns` warm up: the strategy sees them, and nothing is let in at their closes.
     `bars_per_year` scales volatility sizes; 0: counted from the bars and `sessions_per_year`.
     `told`: what a live run of a strategy that hears ticks was told; None: the close of each finer bar is a tick.
+    `own`: the terms of instruments whose lot, tick or charges are not those of the run; for event strategies.
     """
 
     bars: Mapping[str, Bars]
@@ -52,6 +54,7 @@ class BacktestInput:
     begin_ns: int = 0
     bars_per_year: float = 0.0
     told: ToldRun | None = None
+    own: Mapping[str, Terms] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, low, high, hint in (
@@ -134,6 +137,8 @@ def backtest(
     for symbol, bars in given.bars.items():
         if symbol not in given.timelines or len(given.timelines[symbol]) != len(bars):
             raise InvalidValueError(f"{symbol}: its timeline does not belong to its bars")
+    if not isinstance(strategy, type):
+        refuse_own_terms(strategy.name, given.own)
     if isinstance(strategy, SignalStrategy):
         return _signal(strategy, given, parameters or {}, rules or strategy.rules)
     if isinstance(strategy, AllocationStrategy):
@@ -204,7 +209,9 @@ def _event(
         (len(line) / len(line.ends) for line in given.timelines.values() if len(line)), default=1.0
     )
     a_year = given.bars_per_year or given.sessions_per_year * a_session
-    outcome = run_events(made, given.bars, _begun(given), rules, given.charges, a_year, finer, given.told)
+    outcome = run_events(
+        made, given.bars, _begun(given), rules, given.charges, a_year, finer, given.told, given.own
+    )
     timeline = _common(given, outcome.ts)
     result = _result(
         strategy.name, given, made.values, rules, outcome.ts, timeline.ends, outcome.curve, outcome.trades,

@@ -17,6 +17,7 @@ from trademantra.engine.portfolio import Portfolio
 from trademantra.engine.records import RecordArray
 from trademantra.engine.rule_checks import check_rules
 from trademantra.engine.rules import TradingRules
+from trademantra.engine.terms import Terms
 from trademantra.engine.tick_loop import TickLoop
 from trademantra.engine.ticks import ToldRun
 from trademantra.engine.timeline import Timeline
@@ -46,11 +47,13 @@ def run_events(
     bars_per_year: float = 252.0,
     finer: Mapping[str, Finer] | None = None,
     told: ToldRun | None = None,
+    own: Mapping[str, Terms] | None = None,
 ) -> EventOutcome:
     """Run an event strategy on one or many instruments that share one portfolio.
 
     `finer` decides what happens inside the bars of the instruments that it names.  A strategy that hears ticks is told
-    their closes, or what a live run was told (`told`); the others see whole bars only.
+    their closes, or what a live run was told (`told`); the others see whole bars only.  `own`: instruments whose lot, tick
+    or charges are not those of the run.
 
     Errors: `InvalidValueError` for no bars, and for a callback that raises, naming the strategy and the line.
     """
@@ -60,7 +63,7 @@ def run_events(
         strategy.name, rules, lambda: max(float(one.high.max()) for one in bars.values()), gives_stops=True
     )
     portfolio = Portfolio(
-        bars, timelines, rules, no_charges() if charges is None else charges, bars_per_year, finer or {}
+        bars, timelines, rules, no_charges() if charges is None else charges, bars_per_year, finer or {}, own
     )
     with blamed(strategy.name):
         loop = (
@@ -76,11 +79,11 @@ def _outcome(portfolio: Portfolio) -> EventOutcome:
     """Join the instruments: indices become those of the common clock, the curve follows from the fills."""
     books = portfolio.books
     ts = np.unique(np.concatenate([book.bars.ts for book in books])) if len(books) > 1 else books[0].bars.ts
-    unit = portfolio.rules.multiplier
     curve = np.full(len(ts), portfolio.rules.cash)
     accounts = portfolio.accounts.copy()
     all_fills, all_trades = [], []
     for book in books:
+        unit = book.rules.multiplier
         at = np.searchsorted(ts, book.bars.ts)
         fills = book.fills[: int(book.record["fills"])].copy()
         trades = book.trades[: int(book.record["trades"])].copy()

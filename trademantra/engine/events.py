@@ -304,7 +304,7 @@ class Context:
         limit, trigger, stop, target = (
             _snapped(level, book.level_scale) for level in (limit, trigger, stop, target)
         )
-        limit, trigger = (on_tick(rules.tick, side, level) for level in (limit, trigger))
+        limit, trigger = (on_tick(book.rules.tick, side, level) for level in (limit, trigger))
         kind = EntryKind.MARKET if limit != limit and trigger != trigger else EntryKind.LIMIT
         if trigger == trigger:
             kind = EntryKind.STOP

@@ -14,6 +14,7 @@ from trademantra.engine.records import ACCOUNT, FILL, RULES, TRADE, Reason, Reco
 from trademantra.engine.rules import TradingRules
 from trademantra.engine.signature import INDEX, NOTHING, NUMBER, records
 from trademantra.engine.step import size_entry
+from trademantra.engine.terms import MemberTerms, Terms
 from trademantra.markets.charges.numeric import CHARGE_RULE
 
 PLENTY = 1e300  # cash of a portfolio member between its steps: ruin is the portfolio's, not the member's
@@ -34,10 +35,11 @@ def size_entry_at(
 
 
 class Member(ABC):
-    """One instrument of a portfolio: its account record, and how far its bars are known."""
+    """One instrument of a portfolio: its account record, its terms, and how far its bars are known."""
 
-    def __init__(self, symbol: str, j: int, record: np.void) -> None:
+    def __init__(self, symbol: str, j: int, record: np.void, terms: MemberTerms) -> None:
         self.symbol, self.j, self.record = symbol, j, record
+        self.rules, self.numbers, self.charges = terms.rules, terms.numbers, terms.charges
         self.i = -1  # the last bar whose close is known
         self.due = 0  # the next bar at which orders meet prices
         self.last = nan  # the last known price
@@ -85,11 +87,25 @@ class Pool(ABC):
     by_symbol: Mapping[str, Member]
     only: Member | None
 
-    def __init__(self, rules: TradingRules, charges: RecordArray, bars_per_year: float, count: int) -> None:
+    def __init__(
+        self,
+        rules: TradingRules,
+        charges: RecordArray,
+        bars_per_year: float,
+        symbols: Sequence[str],
+        own: Mapping[str, Terms] | None,
+    ) -> None:
+        count = len(symbols)
         self.rules = rules
         self.record = rules.record(bars_per_year)
+        common = MemberTerms(rules, self.record, charges)
+        self.terms = {
+            symbol: MemberTerms.made(rules, charges, bars_per_year, own[symbol])
+            if own and symbol in own
+            else common
+            for symbol in symbols
+        }
         self.accounts = np.zeros(count, ACCOUNT)
-        self.charges = charges
         self.levies = np.zeros(LEVY_COUNT)
         self.pool = rules.cash
         self.refused = 0
@@ -119,12 +135,11 @@ class Pool(ABC):
     @property
     def equity(self) -> float:
         """Cash and positions at their last known prices."""
-        unit = self.rules.multiplier
         if self.only is not None:
-            held = float(self.only.record["quantity"])
+            held, unit = float(self.only.record["quantity"]), self.only.rules.multiplier
             return float(self.only.record["cash"]) + (held * unit * self.only.last if held else 0.0)
         return self.pool + sum(
-            float(book.record["quantity"]) * unit * book.last
+            float(book.record["quantity"]) * book.rules.multiplier * book.last
             for book in self.books
             if book.record["quantity"] != 0.0
         )
@@ -155,11 +170,11 @@ class Pool(ABC):
         record = book.record
         book.sized_at = price
         if self.only is None:
-            unit, tied, taken = self.rules.multiplier, 0.0, 0
+            tied, taken = 0.0, 0
             for other in self.books:
                 if other is book:
                     continue
-                held, mine = other.record, 0.0
+                held, mine, unit = other.record, 0.0, other.rules.multiplier
                 if held["quantity"] != 0.0 and held["exit_reason"] == 0:
                     mine += abs(float(held["quantity"])) * unit * other.last
                 if held["entry_side"] != 0:
@@ -167,11 +182,13 @@ class Pool(ABC):
                 tied += mine
                 taken += mine != 0.0
             record["cash"] = self.equity - (
-                float(record["quantity"]) * unit * book.last if record["quantity"] != 0.0 else 0.0
+                float(record["quantity"]) * book.rules.multiplier * book.last
+                if record["quantity"] != 0.0
+                else 0.0
             )
             full = 0 < self.rules.slots <= taken
             record["reserved"] = inf if full else tied * self.rules.margin
-        size_entry_at(self.accounts, book.j, self.record, self.charges, price, self.day_now(book.j))
+        size_entry_at(self.accounts, book.j, book.numbers, book.charges, price, self.day_now(book.j))
         if self.only is None:
             record["cash"] = PLENTY
 
@@ -183,7 +200,7 @@ class Pool(ABC):
         if self.only is not None:
             return
         for fill in fills:
-            value = float(fill["price"]) * float(fill["quantity"]) * self.rules.multiplier
+            value = float(fill["price"]) * float(fill["quantity"]) * book.rules.multiplier
             book.flow -= int(fill["side"]) * value + float(fill["costs"])
         self.pool = self.rules.cash + sum(each.flow for each in self.books)
 

@@ -30,6 +30,7 @@ from trademantra.engine.records import (
 from trademantra.engine.rules import TradingRules
 from trademantra.engine.signature import CODES, INDEX, INTEGERS, MATRIX, TRUTH, VECTOR, records
 from trademantra.engine.step import BY_SQUARE_OFF, drop_entry, pass_bar, settle_at_close, step, want_out
+from trademantra.engine.terms import MemberTerms, Terms
 from trademantra.engine.timeline import Timeline
 from trademantra.engine.walk import next_event
 from trademantra.markets.charges.numeric import CHARGE_RULE
@@ -210,9 +211,16 @@ class Book(Member):
     """One instrument of a back-test: its bars, its place in them, its account record."""
 
     def __init__(
-        self, symbol: str, j: int, bars: Bars, timeline: Timeline, record: np.void, finer: Finer
+        self,
+        symbol: str,
+        j: int,
+        bars: Bars,
+        timeline: Timeline,
+        record: np.void,
+        finer: Finer,
+        terms: MemberTerms,
     ) -> None:
-        super().__init__(symbol, j, record)
+        super().__init__(symbol, j, record, terms)
         self.bars, self.timeline, self.finer = bars, timeline, finer
         self.matrix = matrix_of(bars)
         self.history = History(bars.ts, self.matrix)
@@ -269,10 +277,19 @@ class Portfolio(Pool):
         charges: RecordArray,
         bars_per_year: float,
         finer: Mapping[str, Finer],
+        own: Mapping[str, Terms] | None = None,
     ) -> None:
-        super().__init__(rules, charges, bars_per_year, len(bars))
+        super().__init__(rules, charges, bars_per_year, list(bars), own)
         self.books = [
-            Book(symbol, j, one, timelines[symbol], self.accounts[j], finer.get(symbol, NO_FINER))
+            Book(
+                symbol,
+                j,
+                one,
+                timelines[symbol],
+                self.accounts[j],
+                finer.get(symbol, NO_FINER),
+                self.terms[symbol],
+            )
             for j, (symbol, one) in enumerate(bars.items())
         ]
         self.by_symbol = {book.symbol: book for book in self.books}
@@ -327,12 +344,12 @@ class Portfolio(Pool):
         before = self._lend(book, float(book.matrix[0 if how is step_at else 3, i]))
         book.make_room(i)
         made = how(
-            self.accounts, book.j, self.record, self.charges, self.levies, book.fills, book.trades, book.matrix,
+            self.accounts, book.j, book.numbers, book.charges, self.levies, book.fills, book.trades, book.matrix,
             book.finer.matrix, book.finer.inside, book.marks, i, book.days[i], book.seen,
         )  # fmt: skip
         book.seen = i + 1
         fresh = self._take_back(book, made, before)
-        book.due = due_from(self.accounts, book.j, self.record, book.matrix, book.marks, i + 1, book.fine)
+        book.due = due_from(self.accounts, book.j, book.numbers, book.matrix, book.marks, i + 1, book.fine)
         return fresh
 
     def begin_bar(self, book: Book, i: int) -> None:
@@ -350,12 +367,12 @@ class Portfolio(Pool):
     def close_bar(self, book: Book, i: int) -> None:
         """Bar i is over: what that means for orders and positions, as live."""
         book.seen = i + 1
-        close_at(self.accounts, book.j, self.record, i, float(book.matrix[3, i]))
+        close_at(self.accounts, book.j, book.numbers, i, float(book.matrix[3, i]))
 
     def _inside(self, book: Book, i: int, first: int, stop: int, *, square_off: bool = False) -> int:
         prices = book.finer.matrix if book.fine else book.matrix
         return step_inside(
-            self.accounts, book.j, self.record, self.charges, self.levies, book.fills, book.trades, prices, first,
+            self.accounts, book.j, book.numbers, book.charges, self.levies, book.fills, book.trades, prices, first,
             stop, i, book.days[i], square_off,
         )  # fmt: skip
 
@@ -363,14 +380,14 @@ class Portfolio(Pool):
         """Several that share cash: give the member what the whole has, less its own position; how much that is."""
         if self.only is not None or self._as_live:
             return 0.0
-        record, unit = book.record, self.rules.multiplier
+        record = book.record
         book.last = price
         others = [
-            abs(float(other.record["quantity"])) * unit * other.last
+            abs(float(other.record["quantity"])) * other.rules.multiplier * other.last
             for other in self.books
             if other is not book and other.record["quantity"] != 0.0
         ]
-        before = self.equity - float(record["quantity"]) * unit * book.last
+        before = self.equity - float(record["quantity"]) * book.rules.multiplier * book.last
         record["cash"] = before
         slots = self.rules.slots
         full = slots > 0 and len(others) >= slots  # every slot is taken: whatever fills now is refused

@@ -51,7 +51,7 @@ _INDIAN = (Exchange.NSE, Exchange.BSE)
 _AROUND_THE_CLOCK = 365.0
 _TRADING_DAYS = 252.0
 _MIS_MARGIN = 0.2  # VaR + ELM is at least 20 %: five times at most (specs/india-markets.md 4)
-_FUTURES_MARGIN = 0.15  # a setting, not a fact: SPAN + exposure differ by contract and day
+FUTURES_MARGIN = 0.15  # a setting, not a fact: SPAN + exposure differ by contract and day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ class Prepared:
         """`rules` with whole units where shares trade, and with the leverage of the product."""
         whole = all(not each.startswith(("BINANCE", "COINBASE", "WAZIRX")) for each in self.series)
         lot = rules.lot or (1.0 if whole else 0.0)
-        margin = {Product.MIS: _MIS_MARGIN, Product.NRML: _FUTURES_MARGIN}.get(
+        margin = {Product.MIS: _MIS_MARGIN, Product.NRML: FUTURES_MARGIN}.get(
             self.product or Product.CNC, 1.0
         )
         return replace(rules, lot=lot, margin=rules.margin if rules.margin != 1.0 else margin)

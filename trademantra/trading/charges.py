@@ -6,11 +6,11 @@ from datetime import date
 from decimal import Decimal
 
 from trademantra.core.errors import InvalidValueError, MissingFactError
-from trademantra.core.instrument import InstrumentKind, Segment
+from trademantra.core.instrument import Exchange, Instrument, InstrumentKind, Segment
 from trademantra.core.order import Order
 from trademantra.core.time import ist_date
 from trademantra.markets.charges.note import Rounding, contract_note
-from trademantra.markets.charges.orders import AssetKind, ExecutedOrder
+from trademantra.markets.charges.orders import AssetKind, ExecutedOrder, bse_option_underlying
 from trademantra.markets.charges.rules import ChargeRule, Facts
 from trademantra.markets.charges.tables import bse_groups
 from trademantra.markets.charges.tariffs import BrokerTariff
@@ -79,9 +79,30 @@ def no_charges(_order: Order, _execution: Execution) -> Decimal:
     return _NOTHING
 
 
+@dataclass(frozen=True, slots=True)
+class ChargedAs:
+    """What of an instrument decides its rates; `symbol` is that of the underlying where there is one."""
+
+    symbol: str
+    kind: AssetKind | None
+    group: str
+
+
+def charged_as(instrument: Instrument) -> ChargedAs:
+    """The same for the ledger and for the costs that a strategy counts with.
+
+    A stock's option at BSE is known by its own symbol: that of the stock alone reads as an index (docs/charges.md).
+    """
+    symbol, series = instrument.underlying or instrument.symbol, instrument.series or ""
+    if instrument.exchange is Exchange.BSE and instrument.segment is Segment.EQUITY_OPTIONS:
+        _, unsure = bse_option_underlying(symbol)
+        symbol = instrument.symbol if unsure else symbol
+    kind = _KINDS.get(instrument.kind) if instrument.segment is Segment.EQUITY else None
+    return ChargedAs(symbol, kind, series if series in bse_groups() else "")
+
+
 def _executed(order: Order, quantity: Decimal, value: Decimal) -> ExecutedOrder:
-    instrument = order.instrument
-    series = instrument.series or ""
+    instrument, like = order.instrument, charged_as(order.instrument)
     return ExecutedOrder(
         exchange=instrument.exchange,
         segment=instrument.segment,
@@ -92,9 +113,9 @@ def _executed(order: Order, quantity: Decimal, value: Decimal) -> ExecutedOrder:
         price=value / quantity,
         order_id=order.order_id,
         isin=instrument.isin or "",
-        kind=_KINDS.get(instrument.kind) if instrument.segment is Segment.EQUITY else None,
-        group=series if series in bse_groups() else "",
-        underlying=instrument.underlying or "",
+        kind=like.kind,
+        group=like.group,
+        underlying=like.symbol if instrument.underlying else "",
         strike=instrument.strike,
         right=instrument.right,
         multiplier=instrument.multiplier,

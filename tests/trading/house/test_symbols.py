@@ -117,7 +117,7 @@ def test_a_session_knows_its_option_by_one_name_and_its_words_by_another(tmp_pat
     file = tmp_path / "mine.py"
     file.touch()
     asked = session(file, "practice", ["INFY", name])
-    spec = asyncio.run(with_instruments(asked, Source()))
+    spec = asyncio.run(with_instruments(asked, Source(), date(2026, 11, 20)))
     assert spec.instruments["NIFTY23NOV2624500CE"].lot_size == 75
     assert [run.symbols for run in spec.runs()] == [("INFY", "NIFTY23NOV2624500CE")]
     assert (
@@ -129,4 +129,6 @@ def test_the_same_contract_by_two_names_is_traded_once(tmp_path):
     file = tmp_path / "mine.py"
     file.touch()
     asked = session(file, "practice", ["NFO:NIFTY26NOVFUT", "NIFTY23NOV26FUT"])
-    assert list(asyncio.run(with_instruments(asked, Source())).symbols) == ["NIFTY23NOV26FUT"]
+    assert list(asyncio.run(with_instruments(asked, Source(), date(2026, 11, 20))).symbols) == [
+        "NIFTY23NOV26FUT"
+    ]

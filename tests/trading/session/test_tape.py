@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import date, time
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -108,10 +109,14 @@ def test_warm_up_and_charges_come_back(tmp_path: Path) -> None:
     made = read_warm_up(tmp_path)
     assert list(made) == ["M&M", "NIFTY PSU BANK"]
     same(made["M&M"], bars)
-    assert read_charges(tmp_path) is None
-    rules = np.zeros(2, TRADE)
-    write_charges(tmp_path, rules)
-    np.testing.assert_array_equal(read_charges(tmp_path), rules)
+    assert read_charges(tmp_path, ["A", "B"]) == {}
+    np.save(tmp_path / "charges.npy", rules := np.zeros(2, TRADE))  # as older sessions kept them
+    np.testing.assert_array_equal(read_charges(tmp_path, ["A", "B"])["B"], rules)
+    own = {"M&M": np.ones(3, TRADE), "NIFTY PSU BANK": rules, "FREE": np.zeros(0, TRADE)}
+    write_charges(tmp_path, own)
+    for symbol, kept in read_charges(tmp_path, ["A"]).items():
+        np.testing.assert_array_equal(kept, own.pop(symbol))
+    assert own == {}
 
 
 def test_no_warm_up_is_an_empty_file(tmp_path: Path) -> None:
@@ -174,7 +179,7 @@ def test_facts_that_are_none_name_the_file(tmp_path: Path, field: str, wrong: ob
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"PAR1"])
 def test_damaged_files_are_named(tmp_path: Path, content: bytes) -> None:
     for name, read in (
-        (FILE, SessionFacts.read), (TRADES, read_trades), (WARM_UP, read_warm_up), (EVENTS, read_events), (CHARGES, read_charges),
+        (FILE, SessionFacts.read), (TRADES, read_trades), (WARM_UP, read_warm_up), (EVENTS, read_events), (CHARGES, partial(read_charges, symbols=["A"])),
     ):  # fmt: skip
         (tmp_path / name).write_bytes(content)
         with pytest.raises(BadInputError, match=name.partition(".")[0]):

@@ -21,6 +21,7 @@ from trademantra.strategies.registry import load_strategy_file
 from trademantra.trading.runner.run_log import TicksTold, from_line, to_line
 from trademantra.trading.session.facts import SessionFacts
 from trademantra.trading.session.parity import parity
+from trademantra.trading.session.tape import read_charges
 from trademantra.trading.session.told import log_file, read_told
 from trademantra.trading.session.trades import read_trades
 
@@ -116,7 +117,7 @@ def test_a_backtest_with_finer_bars_trades_the_same(session: Path, market: dict[
             symbol: by_sessions(one.ts, spans_over(one)).with_square_off(facts.leave_minute)
             for symbol, one in bars.items()
         },
-        np.load(session / "charges.npy"),
+        read_charges(session, ())["SYNBANK1"],
         finer=market,
         begin_ns=facts.begin_ns,
     )

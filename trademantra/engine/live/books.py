@@ -30,6 +30,7 @@ from trademantra.engine.matching import DUST, on_tick
 from trademantra.engine.pool import Member, Pool
 from trademantra.engine.records import EntryKind, Reason, RecordArray, Signal
 from trademantra.engine.rules import TradingRules
+from trademantra.engine.terms import MemberTerms, Terms
 
 _ALL = int(Signal.ENTER_LONG | Signal.EXIT_LONG | Signal.ENTER_SHORT | Signal.EXIT_SHORT)
 _EXITS = int(Signal.EXIT_LONG | Signal.EXIT_SHORT)
@@ -87,11 +88,10 @@ class Hours:
 class LiveBook(Member):
     """One instrument of a live run."""
 
-    def __init__(self, symbol: str, j: int, record: np.void, rules: TradingRules, timeframe_ns: int) -> None:
-        super().__init__(symbol, j, record)
-        self.rules = rules
+    def __init__(self, symbol: str, j: int, record: np.void, terms: MemberTerms, timeframe_ns: int) -> None:
+        super().__init__(symbol, j, record, terms)
         self.series = Series(symbol)
-        self.columns = Columns(self.series, (), rules)
+        self.columns = Columns(self.series, (), terms.rules)
         self.allowed = 0  # signals that were let in at the last close
         self.today = False  # whether a bar of this session has closed
         self.squared = False  # whether intraday positions have left for today
@@ -200,10 +200,12 @@ class LivePool(Pool):
         rules: TradingRules,
         charges: RecordArray,
         bars_per_year: float,
+        own: Mapping[str, Terms] | None = None,
     ) -> None:
-        super().__init__(rules, charges, bars_per_year, len(symbols))
+        super().__init__(rules, charges, bars_per_year, symbols, own)
         self.books = [
-            LiveBook(symbol, j, self.accounts[j], rules, timeframe_ns) for j, symbol in enumerate(symbols)
+            LiveBook(symbol, j, self.accounts[j], self.terms[symbol], timeframe_ns)
+            for j, symbol in enumerate(symbols)
         ]
         self.by_symbol = {book.symbol: book for book in self.books}
         self.only = self.books[0] if len(self.books) == 1 else None
@@ -298,7 +300,7 @@ class LivePool(Pool):
 
     def look_back(self, book: LiveBook) -> None:
         """Time exits, ruin and the age of an entry, at the close that was just taken."""
-        close_at(self.accounts, book.j, self.record, book.i, book.last)
+        close_at(self.accounts, book.j, book.numbers, book.i, book.last)
 
     def square_off(self, book: LiveBook, now_ns: int) -> None:
         """Leave and cancel what is intraday, when the bar at whose open it leaves begins."""
@@ -328,7 +330,7 @@ class LivePool(Pool):
             book.filled_in(hours.start_of(fill.at_ns))
         book.hold_room(3)
         held = float(record["quantity"])
-        where = (self.accounts, book.j, self.record, self.charges, self.levies, book.fills, book.trades)
+        where = (self.accounts, book.j, book.numbers, book.charges, self.levies, book.fills, book.trades)
         what = (index, hours.session.day, fill.side, fill.price)
         left = fill.quantity
         if held * fill.side < 0.0:

@@ -15,6 +15,7 @@ from trademantra.engine.live.books import LiveBook, LivePool
 from trademantra.engine.live.wants import LiveFill, LiveSession, LiveTrade, Want
 from trademantra.engine.records import Reason, RecordArray
 from trademantra.engine.rules import TradingRules
+from trademantra.engine.terms import Terms
 from trademantra.engine.ticks import Tick
 from trademantra.engine.timeline import Timeline
 
@@ -30,10 +31,11 @@ class EventRun:
         rules: TradingRules,
         charges: RecordArray,
         bars_per_year: float,
+        own: Mapping[str, Terms] | None = None,
     ) -> None:
         self._strategy = strategy
         self._timeframe_ns = timeframe_ns
-        self._pool = LivePool(symbols, timeframe_ns, rules, charges, bars_per_year)
+        self._pool = LivePool(symbols, timeframe_ns, rules, charges, bars_per_year, own)
         self._context = Context(self._pool)
         self._view = BarView()
         self._tick = TickView()

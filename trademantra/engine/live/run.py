@@ -23,6 +23,7 @@ from trademantra.engine.records import Reason, RecordArray
 from trademantra.engine.rule_checks import check_rules
 from trademantra.engine.rules import TradingRules
 from trademantra.engine.strategy import SignalStrategy
+from trademantra.engine.terms import Terms, refuse_own_terms
 from trademantra.engine.ticks import Tick
 from trademantra.engine.timeline import Timeline
 
@@ -56,7 +57,8 @@ class LiveRun:
     has changed: what leaves comes before what is dropped, and that before what enters.  Protective orders are the
     caller's: it places those of `Enter.protection` after the first fill and tells of their fills.
 
-    `timeframe_ns` is the length of a bar (a day for daily bars); `bars_per_year` scales volatility sizes.
+    `timeframe_ns` is the length of a bar (a day for daily bars); `bars_per_year` scales volatility sizes.  `own`: instruments
+    whose lot, tick or charges are not those of the run, for event strategies.
     Errors: `InvalidValueError` naming strategy, parameter, instrument or bar; and for whatever the strategy's own code
     raises, with the line.
     """
@@ -70,6 +72,7 @@ class LiveRun:
         rules: TradingRules,
         charges: RecordArray | None = None,
         bars_per_year: float = 252.0,
+        own: Mapping[str, Terms] | None = None,
     ) -> None:
         if not rules.as_live:
             raise InvalidValueError(
@@ -85,7 +88,7 @@ class LiveRun:
         self.strategy, self.symbols, self.rules = strategy, tuple(symbols), rules
         self._model = _model_of(
             strategy, symbols, timeframe_ns, values, rules, no_charges() if charges is None else charges,
-            bars_per_year,
+            bars_per_year, own or {},
         )  # fmt: skip
 
     def warm_up(self, bars: Mapping[str, Bars], timelines: Mapping[str, Timeline]) -> None:
@@ -158,13 +161,16 @@ def _model_of(
     rules: TradingRules,
     charges: RecordArray,
     bars_per_year: float,
+    own: Mapping[str, Terms],
 ) -> _Model:
     check_rules(strategy.name, rules, lambda: inf, gives_stops=_gives_stops(strategy))
+    if not isinstance(strategy, type):
+        refuse_own_terms(strategy.name, own)
     if isinstance(strategy, SignalStrategy):
         return SignalRun(strategy, symbols, timeframe_ns, values, rules, charges, bars_per_year)
     if isinstance(strategy, AllocationStrategy):
         return AllocationRun(strategy, symbols, timeframe_ns, values, rules, charges, bars_per_year)
-    return EventRun(made_of(strategy, values), symbols, timeframe_ns, rules, charges, bars_per_year)
+    return EventRun(made_of(strategy, values), symbols, timeframe_ns, rules, charges, bars_per_year, own)
 
 
 def _gives_stops(strategy: Strategy) -> bool:

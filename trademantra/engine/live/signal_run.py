@@ -101,7 +101,7 @@ class SignalRun:
         if code:
             columns = self._signals.columns
             decide_at(
-                pool.accounts, book.j, pool.record, pool.charges, code, said.limit, said.trigger, said.stop,
+                pool.accounts, book.j, book.numbers, book.charges, code, said.limit, said.trigger, said.stop,
                 said.target, columns.atr, columns.deviation, bar.close, pool.session.day,
             )  # fmt: skip
             book.sized_at = bar.close

@@ -11,7 +11,7 @@ from trademantra.engine.live.wants import LiveFill, Want
 from trademantra.trading.house.daily_history import DAY, day_before, day_of, past_of
 from trademantra.trading.house.mornings import Mornings, uncarried
 from trademantra.trading.house.session_record import booked
-from trademantra.trading.house.session_spec import SessionParts, SessionSpec
+from trademantra.trading.house.session_spec import SessionParts, SessionSpec, SessionTimes
 from trademantra.trading.house.strategies import StrategySession
 from trademantra.trading.house.too_late import DECIDES_NS
 from trademantra.trading.house.unordered import is_carried_out
@@ -42,12 +42,14 @@ def check_daily(spec: SessionSpec) -> None:
             "daily bars are decided on after the close, and an MIS position is closed before it",
             hint="carry positions: --costs zerodha:CNC for shares, zerodha:NRML for derivatives; or an intraday --timeframe",
         )
-    if spec.leave_minute is not None:
+    times = spec.times or SessionTimes()
+    if spec.leave_minute is not None or times.leave is not None or times.squares_off is not None:
         raise InvalidValueError(
             f"{spec.strategy.name} leaves within the day, and a daily bar is known only after it",
             hint="take an intraday --timeframe",
         )
-    if spec.first_entry_minute is not None or spec.last_entry_minute is not None:
+    minutes = (spec.first_entry_minute, spec.last_entry_minute, times.first_entry, times.last_entry)
+    if any(each is not None for each in minutes):
         raise InvalidValueError(
             "orders of daily bars go at the open: first_entry and last_entry say nothing",
             hint="leave them out",
@@ -86,7 +88,7 @@ class DailySession(StrategySession):
         if began_ns is not None:  # as it was: a broker adjusts its history
             warm_up = past_of(read_warm_up(self._parts.folder))
         else:
-            instrument = next(iter(self.spec.instruments.values()))
+            instrument = self.spec.clock
             today = ist_date(now_ns)
             last = day_before(instrument, today)
             span = day_of(instrument, today)
@@ -102,7 +104,7 @@ class DailySession(StrategySession):
     def _kept_log(self, run_id: str) -> list[LogEntry]:
         """Without what was decided for this morning and never carried out: it is decided again."""
         log, today = self._logs.read(run_id), self._day
-        instrument = next(iter(self.spec.instruments.values()))
+        instrument = self.spec.clock
         last = None if today is None else day_before(instrument, today.span.trade_date)
         if today is None or last is None:
             return log

@@ -151,7 +151,7 @@ class House:
         for account in used:
             self._reads[account.feed] = reads_of(adapters, account)
         sessions = [
-            await with_instruments(spec, self._reads[wanted.accounts[spec.account_id].feed])
+            await with_instruments(spec, self._reads[wanted.accounts[spec.account_id].feed], self._day)
             for spec in wanted.sessions
         ]
         named = (each for spec in sessions for each in spec.instruments.values())

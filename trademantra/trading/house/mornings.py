@@ -163,7 +163,7 @@ class Mornings:
         self._has_newest |= len(run.found.missing) < len(run.symbols)
 
     def _last_day(self, today: SessionSpan) -> date | None:
-        return day_before(next(iter(self._spec.instruments.values())), today.trade_date)
+        return day_before(self._spec.clock, today.trade_date)
 
     def _is_ready(self, run: _Run, now_ns: int, today: SessionSpan) -> bool:
         """Whether all is known that there will be in time; what is not is said once."""

@@ -35,7 +35,7 @@ def write_facts(
             RunFacts(
                 run_id=run.run_id, strategy=run.strategy, symbols=tuple(run.symbols), values=run.values,
                 rules=replace(run.rules, **fills),  # type: ignore[arg-type]
-                parameters_hash=run.parameters_hash,
+                parameters_hash=run.parameters_hash, own=run.own,
             )
             for run in runs
         ],
@@ -43,7 +43,7 @@ def write_facts(
         begin_ns=_first_decided_ns(spec, history, began_ns),
         lateness_ns=parts.hub.settings.bars.lateness_ns, leave_minute=spec.leave_minute, last_entry_minute=spec.last_entry_minute,
         first_entry_minute=spec.first_entry_minute,
-        bars_per_year=spec.bars_per_year, costs="none" if spec.charges is None else "account", product=spec.product.value,
+        bars_per_year=spec.bars_per_year, costs="none" if spec.tariff == "none" else "account", product=spec.product.value,
         source=parts.source,
     )  # fmt: skip
     facts.write(parts.folder)

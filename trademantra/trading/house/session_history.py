@@ -115,7 +115,7 @@ class SessionHistory:
 
     def spans(self, first: date, last: date) -> tuple[SessionSpan, ...]:
         """The hours of the exchange's days between two dates."""
-        sessions, _ = known_sessions(next(iter(self._spec.instruments.values())), first, last)
+        sessions, _ = known_sessions(self._spec.clock, first, last)
         return spans_of(sessions)
 
 

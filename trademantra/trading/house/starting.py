@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from trademantra.core.errors import InvalidValueError, TradeMantraError
 from trademantra.core.instrument import Instrument
-from trademantra.core.time import NANOSECONDS_PER_SECOND
+from trademantra.core.time import NANOSECONDS_PER_SECOND, ist_date
 from trademantra.kit.timer import Timer
 from trademantra.trading.control.requests import DeskAnswer, DeskRequest
 from trademantra.trading.house.parts import SessionPlan
@@ -74,7 +74,7 @@ class Starter:
         if reason is not None:
             raise InvalidValueError(reason)
         source = parts.sources[room.account.feed]
-        spec = await with_instruments(spec, source)
+        spec = await with_instruments(spec, source, ist_date(parts.timer.now_ns()))
         self._refuse_a_second(spec)
         parts.enlist(list(spec.instruments.values()))
         await self._between_bars(spec)

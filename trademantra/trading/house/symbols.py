@@ -24,6 +24,7 @@ from trademantra.markets.symbols.grammars import Grammar, parse
 from trademantra.markets.symbols.names import ContractName, with_expiry
 from trademantra.trading.house.price_reads import PriceReads
 from trademantra.trading.house.session_spec import SessionSpec
+from trademantra.trading.house.session_terms import with_terms
 
 _GRAMMARS = (Grammar.KITE, Grammar.ANGEL_ONE)  # the broker's names of contracts; the desk's own
 _KEY = re.compile(r"[^:]+:[^:]+:\d{4}-\d\d-\d\d:.+")
@@ -80,10 +81,10 @@ async def listed(names: Collection[str], source: PriceReads) -> Mapping[str, Ins
     return {name: _with_hours(found[name], underlyings) for name in names}
 
 
-async def with_instruments(spec: SessionSpec, source: PriceReads) -> SessionSpec:
-    """The session with what it trades, by plain symbol in the order asked for.
+async def with_instruments(spec: SessionSpec, source: PriceReads, today: date) -> SessionSpec:
+    """The session with what it trades, by plain symbol in the order asked for, and by what terms.
 
-    Errors: those of `listed`; `InvalidValueError` for one symbol of two exchanges.
+    Errors: those of `listed` and of `with_terms`; `InvalidValueError` for one symbol of two exchanges.
     """
     names = dict.fromkeys(full_name(name) for name in spec.symbols)
     chosen: dict[str, Instrument] = {}
@@ -94,7 +95,8 @@ async def with_instruments(spec: SessionSpec, source: PriceReads) -> SessionSpec
                 f"{name} and {other.key} have one symbol; a strategy could not tell them apart",
                 hint="run it once for each exchange",
             )
-    return replace(spec, instruments=chosen, symbols=tuple(chosen), asked=spec.symbols)
+    found = replace(spec, instruments=chosen, symbols=tuple(chosen), asked=spec.symbols)
+    return with_terms(found, today)
 
 
 def _readings(name: str) -> Sequence[ContractName]:

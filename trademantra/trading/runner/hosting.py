@@ -125,6 +125,7 @@ class Host:
             given.rules,
             given.charges,
             given.bars_per_year,
+            given.own,
         )
         symbol_of = dict(zip(given.streams, given.symbols, strict=True))
         hosted = _Hosted(number, live, symbol_of)

@@ -10,6 +10,7 @@ from trademantra.core.bar import Bar
 from trademantra.engine.bars import Bars
 from trademantra.engine.records import RecordArray
 from trademantra.engine.rules import TradingRules
+from trademantra.engine.terms import Terms
 from trademantra.engine.timeline import Timeline
 from trademantra.markets.charges.numeric import CHARGE_RULE
 from trademantra.trading.runner.plain import number, row, table, text, whole
@@ -22,7 +23,7 @@ BAR_ROW = struct.Struct("<Iqddddd")
 """One bar of a block: its stream, start_ns, open, high, low, close, volume."""
 
 _LOAD = frozenset(
-    {"strategy", "symbols", "streams", "timeframe_ns", "values", "rules", "bars_per_year", "charged"}
+    {"strategy", "symbols", "streams", "timeframe_ns", "values", "rules", "bars_per_year", "charged", "own"}
 )
 
 
@@ -38,6 +39,7 @@ class Loaded:
     rules: TradingRules
     charges: RecordArray | None
     bars_per_year: float
+    own: Mapping[str, Terms]
 
 
 def plain_load(spec: RunSpec, streams: Sequence[int]) -> tuple[dict[str, object], bytes]:
@@ -51,9 +53,13 @@ def plain_load(spec: RunSpec, streams: Sequence[int]) -> tuple[dict[str, object]
         "values": dict(spec.values),
         "rules": plain_rules(spec.rules),
         "bars_per_year": spec.bars_per_year,
-        "charged": spec.charges is not None,
+        "charged": _rows(spec.charges),
+        "own": [
+            [symbol, each.lot, each.tick, each.multiplier, _rows(each.charges)]
+            for symbol, each in spec.own.items()
+        ],
     }
-    return body, b"" if spec.charges is None else np.ascontiguousarray(spec.charges, CHARGE_RULE).tobytes()
+    return body, b"".join(map(_raw, (spec.charges, *(each.charges for each in spec.own.values()))))
 
 
 def load_of(plain: object, raw: bytes) -> Loaded:
@@ -61,6 +67,27 @@ def load_of(plain: object, raw: bytes) -> Loaded:
     given = table(plain, "load", _LOAD)
     name, sha256, path = (text(each, "strategy") for each in row(given["strategy"], "strategy", 3))
     values = table(given["values"], "values")
+    at = 0
+
+    def charges_in(count: int) -> RecordArray | None:
+        """The next rules of `raw`; below zero: none."""
+        nonlocal at
+        if count < 0:
+            return None
+        size = count * CHARGE_RULE.itemsize
+        if at + size > len(raw):
+            raise ProtocolError("load: fewer bytes than its charges need")
+        at += size
+        return np.frombuffer(raw, CHARGE_RULE, count, at - size).copy()
+
+    charges = charges_in(whole(given["charged"], "charged"))
+    own = {}
+    for each in row(given["own"], "own"):
+        symbol, lot, tick, multiplier, count = row(each, "own", 5)
+        own[text(symbol, "symbol")] = Terms(
+            lot=number(lot, "lot"), tick=number(tick, "tick"), multiplier=number(multiplier, "multiplier"),
+            charges=charges_in(whole(count, "charged")),
+        )  # fmt: skip
     return Loaded(
         StrategySource(name, sha256, path),
         tuple(text(each, "symbol") for each in row(given["symbols"], "symbols")),
@@ -68,9 +95,18 @@ def load_of(plain: object, raw: bytes) -> Loaded:
         whole(given["timeframe_ns"], "timeframe_ns"),
         {parameter: number(value, parameter) for parameter, value in values.items()},
         rules_of(given["rules"]),
-        np.frombuffer(raw, CHARGE_RULE).copy() if given["charged"] else None,
+        charges,
         number(given["bars_per_year"], "bars_per_year"),
+        own,
     )
+
+
+def _rows(charges: RecordArray | None) -> int:
+    return -1 if charges is None else len(charges)
+
+
+def _raw(charges: RecordArray | None) -> bytes:
+    return b"" if charges is None else np.ascontiguousarray(charges, CHARGE_RULE).tobytes()
 
 
 def plain_warm_up(warm_up: WarmUp) -> tuple[list[object], bytes]:

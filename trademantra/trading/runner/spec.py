@@ -14,6 +14,7 @@ from trademantra.core.errors import BadInputError, InvalidValueError, NotFoundEr
 from trademantra.core.time import NANOSECONDS_PER_DAY
 from trademantra.engine.records import RecordArray
 from trademantra.engine.rules import TradingRules
+from trademantra.engine.terms import Terms
 from trademantra.strategies.registry import strategy_names
 from trademantra.trading.runner.rules_form import plain_rules
 
@@ -60,7 +61,8 @@ class StrategySource:
 class RunSpec:
     """One run.  `symbols` in the order in which the strategy sees them; `values` are those parameters that are set.
 
-    `charges` (r,) numeric rules of `markets.charges`, or None for none; `bars_per_year` scales volatilities.
+    `charges` (r,) numeric rules of `markets.charges`, or None for none; `bars_per_year` scales volatilities.  `own`: instruments
+    whose lot, tick or charges are not those of `rules` and `charges`.
     Errors: `InvalidValueError` for no or doubled instruments, a value that is not finite, and bars longer than a day.
     """
 
@@ -72,6 +74,7 @@ class RunSpec:
     values: Mapping[str, float] = field(default_factory=dict)
     charges: RecordArray | None = None
     bars_per_year: float = 252.0
+    own: Mapping[str, Terms] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.run_id:
@@ -94,6 +97,7 @@ class RunSpec:
     def parameters_json(self) -> str:
         """What decides how the strategy trades, in one canonical text: the audit keeps it beside its hash."""
         source = self.strategy
+        own = {symbol: [each.lot, each.tick, each.multiplier] for symbol, each in self.own.items()}
         return json.dumps(
             {
                 "version": _HASH_VERSION,
@@ -102,7 +106,8 @@ class RunSpec:
                 "timeframe": str(self.timeframe),
                 "values": {name: float(value) for name, value in self.values.items()},
                 "rules": plain_rules(self.rules),
-            },
+            }
+            | ({"own": own} if own else {}),
             sort_keys=True,
             separators=(",", ":"),
             allow_nan=False,

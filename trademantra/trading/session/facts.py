@@ -1,12 +1,12 @@
 """What a session was, as its folder keeps it: enough to replay it as a back-test.
 
-The folder holds `session.json` (this), `warm_up.parquet` and `events.parquet` (`trading.session.tape`), `charges.npy` where trading
+The folder holds `session.json` (this), `warm_up.parquet` and `events.parquet` (`trading.session.tape`), `charges.npz` where trading
 costs something, `strategy.py` where the strategy is a user's file, and, once it has ended, `trades.json`.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from trademantra.core.instrument import Instrument
 from trademantra.data.durable import replace_file
 from trademantra.data.resample import SessionSpan
 from trademantra.engine.rules import TradingRules
+from trademantra.engine.terms import Terms
 from trademantra.trading.runner.rules_form import plain_rules, rules_of
 from trademantra.trading.runner.spec import StrategySource
 from trademantra.trading.runner.wire import ProtocolError
@@ -30,7 +31,7 @@ FILE = "session.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """One run of the session: a strategy on its instruments with its own cash; see `runner.spec.RunSpec`."""
+    """One run of the session: a strategy on its instruments with its own cash; see `runner.spec.RunSpec`.  Charges are kept beside it."""
 
     run_id: str
     strategy: StrategySource
@@ -38,6 +39,7 @@ class RunFacts:
     values: Mapping[str, float]
     rules: TradingRules
     parameters_hash: str
+    own: Mapping[str, Terms] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +145,7 @@ def _plain_run(run: RunFacts) -> dict[str, object]:
         "values": dict(run.values),
         "rules": plain_rules(run.rules),
         "parameters_hash": run.parameters_hash,
+        "own": {symbol: [each.lot, each.tick, each.multiplier] for symbol, each in run.own.items()},
     }
 
 
@@ -167,4 +170,14 @@ def _run(plain: Mapping[str, object]) -> RunFacts:
         values={name: float(value) for name, value in values.items()},
         rules=rules_of(plain["rules"]),
         parameters_hash=str(plain["parameters_hash"]),
+        own=_own(plain.get("own", {})),
     )
+
+
+def _own(plain: object) -> Mapping[str, Terms]:
+    if not isinstance(plain, dict):
+        raise InvalidValueError("own terms are a table")
+    return {
+        symbol: Terms(lot=float(lot), tick=float(tick), multiplier=float(multiplier))
+        for symbol, (lot, tick, multiplier) in plain.items()
+    }

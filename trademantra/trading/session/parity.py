@@ -180,7 +180,7 @@ class _Tape:
         self._folder, self._facts = folder, facts
         self._warm_up, self._events = read_warm_up(folder), read_events(folder)
         self._days: Sequence[SessionSpan] = whole_days(facts.spans)
-        self.charges = read_charges(folder)
+        self.charges = read_charges(folder, list(facts.instruments))
 
     def of(self, symbols: Sequence[str]) -> _Prices:
         made = _Prices({}, {}, {}, {})
@@ -215,7 +215,7 @@ class _LiveTape:
         )  # fmt: skip
         self._order = read_tick_order(folder)
         self._days: Sequence[SessionSpan] = whole_days(facts.spans)
-        self.charges = read_charges(folder)
+        self.charges = read_charges(folder, list(facts.instruments))
         self.bars = self.late_bars = 0
 
     def of(self, symbols: Sequence[str]) -> _Prices:
@@ -326,15 +326,17 @@ def _backtest(
     if isinstance(strategy, type) and hears_ticks(strategy):
         told = read_told(folder, run.run_id, facts.begin_ns)
         tape.in_order(prices)
+    like_run = next((symbol for symbol in run.symbols if symbol not in run.own), run.symbols[0])
     given = BacktestInput(
         prices.bars,
         prices.timelines,
-        tape.charges,
+        tape.charges.get(like_run),
         finer=prices.finer,
         laid=prices.laid,
         begin_ns=facts.begin_ns,
         bars_per_year=facts.bars_per_year,
         told=told,
+        own={symbol: replace(own, charges=tape.charges.get(symbol)) for symbol, own in run.own.items()},
     )
     return backtest(strategy, given, run.values, run.rules)
 

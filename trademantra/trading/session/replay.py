@@ -318,7 +318,8 @@ class ReplaySession:
         )  # fmt: skip
         facts.write(plan.folder)
         write_warm_up(plan.folder, plan.warm_up)
-        write_charges(plan.folder, plan.charges)
+        if plan.charges is not None:
+            write_charges(plan.folder, dict.fromkeys(plan.instruments, plan.charges))
         return facts
 
     def _no_history(self, *_: object) -> Bars:

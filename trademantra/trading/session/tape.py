@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import polars as pl
@@ -14,7 +15,8 @@ from trademantra.data.resample import SessionSpan
 from trademantra.engine.bars import Bars, Int64Array
 from trademantra.engine.records import RecordArray
 
-WARM_UP, EVENTS, CHARGES = "warm_up.parquet", "events.parquet", "charges.npy"
+WARM_UP, EVENTS, CHARGES = "warm_up.parquet", "events.parquet", "charges.npz"
+_ONE_TABLE = "charges.npy"  # as sessions kept them while all their instruments had one
 _VALUES = ("open", "high", "low", "close", "volume")
 _SCHEMA = pl.Schema({"symbol": pl.String, "ts": pl.Int64, **dict.fromkeys(_VALUES, pl.Float64)})
 
@@ -63,24 +65,28 @@ def read_event_order(folder: Path) -> dict[str, Int64Array]:
     return numbers_in(read_frame(folder / EVENTS, _SCHEMA))
 
 
-def write_charges(folder: Path, charges: RecordArray | None) -> None:
-    """Numeric charge rules, or none."""
-    if charges is not None:
-        content = BytesIO()
-        np.save(content, charges, allow_pickle=False)
+def write_charges(folder: Path, charges: Mapping[str, RecordArray]) -> None:
+    """Numeric charge rules by symbol; nothing where there are none."""
+    if charges:
+        content, rules = BytesIO(), list(charges.values())
+        stops = np.cumsum([len(each) for each in rules], dtype=np.int64)
+        np.savez(content, symbols=np.array(list(charges)), rules=np.concatenate(rules), stops=stops)
         replace_file(folder / CHARGES, content.getvalue())
 
 
-def read_charges(folder: Path) -> RecordArray | None:
-    """Errors: `BadInputError` for a damaged file."""
-    file = folder / CHARGES
+def read_charges(folder: Path, symbols: Sequence[str]) -> dict[str, RecordArray]:
+    """By symbol, of those that cost something.  Errors: `BadInputError` for a damaged file."""
+    file = folder / CHARGES if (folder / CHARGES).exists() else folder / _ONE_TABLE
     if not file.exists():
-        return None
+        return {}
     try:
-        made: RecordArray = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        if file.name == _ONE_TABLE:
+            return dict.fromkeys(symbols, np.load(file, allow_pickle=False))
+        with np.load(file, allow_pickle=False) as kept:
+            tables = np.split(kept["rules"], kept["stops"][:-1])
+            return dict(zip(kept["symbols"].tolist(), tables, strict=True))
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
         raise BadInputError(file, f"cannot be read: {error}") from error
-    return made
 
 
 def bars_of(events: Bars, spans: Sequence[SessionSpan], length_ns: int) -> Bars:
