@@ -52,6 +52,11 @@ def replay_plan(
     from trademantra.trading.session.plan import ReplayPlan
 
     strategy = options.load_strategy()
+    if options.costs.upper().endswith(f":{Product.NRML}"):
+        raise InvalidValueError(
+            "a replay trades its bars as shares, which are not carried as NRML",
+            hint="--costs zerodha:MIS or zerodha:CNC; futures and options trade on the prices of now: --account",
+        )
     spec = replace(options.spec(is_intraday(strategy)), first=None, timeframe=None, benchmark=None)
     root, sources = _sources(path, spec.symbols)
     spec = replace(
