@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trademantra.core.errors import InvalidValueError
-from trademantra.engine.backtest import BacktestInput, BacktestResult, backtest
+from trademantra.engine.backtest import BacktestInput, backtest
 from trademantra.engine.bars import Bars
+from trademantra.engine.event_run import EventOutcome, run_events
 from trademantra.engine.events import BarView, Context, EventStrategy
 from trademantra.engine.rules import Slippage, TradingRules
 from trademantra.engine.terms import Terms
@@ -26,10 +27,15 @@ RULES = TradingRules(
 class Flips(EventStrategy):
     name = title = idea = source = market = "flips"
 
+    equity = 0.0
+
     def on_bar(self, context: Context, bar: BarView) -> None:
-        side = context.sell if bar.index % 6 > 2 else context.buy
+        self.equity = context.equity
+        away = -1.0 if bar.index % 6 < 3 else 1.0
         if bar.index % 3 == 0:
-            side(bar.symbol, quantity=100.0, stop=bar.close * (0.991 if bar.index % 6 < 3 else 1.009))
+            side = context.buy if away < 0.0 else context.sell
+            limit = bar.close * (1.0 + 0.0013 * away) if bar.index % 2 else None
+            side(bar.symbol, quantity=100.0, limit=limit, stop=bar.close * (1.0 + 0.0091 * away))
 
 
 def walk(seed: int) -> Bars:
@@ -48,9 +54,13 @@ def charged(rate: float) -> np.ndarray:
 
 def run(
     bars: Mapping[str, Bars], rules: TradingRules, charges: np.ndarray | None, own: Mapping[str, Terms]
-) -> BacktestResult:
-    lines = {symbol: by_days(one.ts) for symbol, one in bars.items()}
-    return backtest(Flips, BacktestInput(bars, lines, charges, own=own), {}, rules)
+) -> tuple[EventOutcome, float]:
+    """What came of it, and the equity that the strategy saw last."""
+    strategy = Flips()
+    outcome = run_events(
+        strategy, bars, {name: by_days(one.ts) for name, one in bars.items()}, rules, charges, own=own
+    )
+    return outcome, strategy.equity
 
 
 @settings(max_examples=15, deadline=None)
@@ -63,7 +73,7 @@ def run(
 def test_each_trades_as_if_it_were_alone(seed: int, tick: float, lot: float, multiplier: float) -> None:
     bars = {"A": walk(seed), "B": walk(seed + 1)}
     own = Terms(lot=lot, tick=tick, multiplier=multiplier, charges=charged(0.001))
-    both = run(bars, RULES, charged(0.0003), {"B": own})
+    both, seen = run(bars, RULES, charged(0.0003), {"B": own})
     alone = (
         run({"A": bars["A"]}, RULES, charged(0.0003), {}),
         run({"B": bars["B"]}, own.of(RULES), own.charges, {}),
@@ -79,13 +89,14 @@ def test_each_trades_as_if_it_were_alone(seed: int, tick: float, lot: float, mul
         "costs",
         "net",
     ]
-    for place, one in enumerate(alone):
+    for place, (one, _) in enumerate(alone):
         mine = both.trades[both.trades["instrument"] == place]
         assert len(mine) == len(one.trades) > 3
         for name in names:
             np.testing.assert_array_equal(mine[name], one.trades[name])
-    assert set(alone[1].trades["quantity"].tolist()) == {float(100 // lot * lot)}
-    gained = sum(each.curve[-1] - RULES.cash for each in alone)
+    assert set(alone[1][0].trades["quantity"].tolist()) == {float(100 // lot * lot)}
+    gained = sum(each.curve[-1] - RULES.cash for each, _ in alone)
+    assert seen - RULES.cash == pytest.approx(gained, rel=1e-9, abs=1e-3)
     assert both.curve[-1] - RULES.cash == pytest.approx(gained, rel=1e-9, abs=1e-3)
 
 
