@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from tests.trading.test_account_desk import check, intent, status
-from trademantra.brokers.orders import OrderChange
+from trademantra.brokers.orders import Accepted, OrderChange
 from trademantra.brokers.paper.broker import PaperBroker
 from trademantra.core.order import OrderStatus, OrderType, Side
 from trademantra.trading.desk_events import RefusedIntentError
@@ -134,5 +134,37 @@ def test_a_trade_that_cannot_be_does_not_end_the_listening(url):
         await made.price(intent("i1").instrument, "100.00")
         assert status(made, out.order.order_id) is OrderStatus.FILLED
         assert status(made, held.order.order_id) is OrderStatus.FILLED
+
+    check(scenario, url)
+
+
+def test_an_order_that_the_broker_took_and_never_shows_is_asked_for_and_called_absent(url, monkeypatch):
+    async def scenario(made):
+        async def took(self, request):
+            return Accepted("999")
+
+        monkeypatch.setattr(PaperBroker, "place", took)
+        [managed] = await made.desk.submit(limit("i1"))
+        await made.settle()
+        made.desk.look()
+        assert status(made, managed.order.order_id) is OrderStatus.SENT
+        await made.wait(31)
+        made.desk.look()
+        assert status(made, managed.order.order_id) is OrderStatus.UNKNOWN
+        await made.wait(15)
+        assert status(made, managed.order.order_id) is OrderStatus.ABSENT
+
+    check(scenario, url)
+
+
+def test_an_order_whose_news_was_lost_is_found_without_any_gap(url):
+    async def scenario(made):
+        made.link.cut_stream()
+        [managed] = await made.desk.submit(limit("i1"))
+        await made.wait(31)
+        assert status(made, managed.order.order_id) is OrderStatus.SENT
+        made.desk.look()
+        await made.wait(2)
+        assert status(made, managed.order.order_id) is OrderStatus.OPEN
 
     check(scenario, url)

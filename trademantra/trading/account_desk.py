@@ -10,7 +10,7 @@ Invariants:
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Self
 
 from trademantra.brokers.events import BrokerEvent, OrderUpdate, SessionState, TradeUpdate
@@ -60,6 +60,7 @@ class AccountDesk:
         self._taking: dict[str, asyncio.Future[None]] = {}
         self._entered_ns = 0
         self._fault = ""
+        self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._reconciler = Reconciler(book, parts, self)
         self._sending = Sending(book, parts, self, self._reconciler)
@@ -81,6 +82,7 @@ class AccountDesk:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._closed = True
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -185,6 +187,10 @@ class AccountDesk:
         Errors: `BrokerError` when the books cannot be read: then nothing is concluded.
         """
         await self._reconciler.refresh()
+
+    def look(self) -> None:
+        """Ask about orders that the broker took and has not told of since; to be called now and then."""
+        self._reconciler.look()
 
     @property
     def has_read_books(self) -> bool:
@@ -296,6 +302,8 @@ class AccountDesk:
             if written.cancelled():
                 return
             error = written.exception()
+            if isinstance(error, LeaseLostError):
+                return  # told once, for the whole account
             if error is not None:
                 self.call("journal", f"a change was not written: {error}")
                 return
@@ -330,7 +338,11 @@ class AccountDesk:
         for listener in self._listeners:
             listener(heard)
 
-    def spawn(self, work: Awaitable[None]) -> None:
+    def spawn(self, work: Coroutine[None, None, None]) -> None:
+        """Have it done beside all else, until the desk is left."""
+        if self._closed:
+            work.close()
+            return
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)

@@ -23,6 +23,9 @@ _FIRST_QUESTION_NS = NANOSECONDS_PER_SECOND
 _LONGEST_BETWEEN_NS = 10 * NANOSECONDS_PER_SECOND
 _ABSENT_AFTER_NS = 10 * NANOSECONDS_PER_SECOND  # a request that was under way has arrived or died by then
 _ABSENT_READINGS = 2
+_UNHEARD_NS = (
+    30 * NANOSECONDS_PER_SECOND
+)  # the broker took it; by then it has told of it, or its news is lost
 _CALL_A_PERSON_NS = 60 * NANOSECONDS_PER_SECOND
 
 
@@ -108,6 +111,19 @@ class Reconciler:
             f"its end on {ist_date(managed.created_ns)} was not heard ({order.status} then): {order.side} {order.open_quantity} "
             f"{order.instrument.key} may have filled; compare the position with the broker's",
         )
+
+    def look(self) -> None:
+        """An order that the broker took, and that nobody told of since, may have filled, or may not be there at all."""
+        now_ns = self._parts.timer.now_ns()
+        if self._parts.adapter.session is not SessionState.ACTIVE:
+            return
+        for managed in self._book.working():
+            order = managed.order
+            if order.status is not _S.SENT or order.broker_order_id is None:
+                continue
+            if now_ns - self._desk.sent_ns(order.order_id) >= _UNHEARD_NS:
+                self._desk.write(self._book.changing(order.order_id, _S.UNKNOWN, now_ns))
+                self.find_out(order.order_id)
 
     def find_out(self, order_id: str) -> None:
         """Ask about an order until the broker's answer settles it."""

@@ -442,6 +442,24 @@ def test_a_bracket_is_not_supported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "odd", [{"order_type": "SL-Q"}, {"exchange": "NOSUCH"}, {"transaction_type": None}]
+)
+def test_a_row_of_others_that_cannot_be_read_hides_none_of_ours(
+    tmp_path: Path, odd: dict[str, object]
+) -> None:
+    async def case(kite: ScriptedKite, adapter: ZerodhaAdapter, clock: ManualClock) -> None:
+        kite.on("GET /orders", data([order_row("7", **odd, tag=None), order_row("8")]))
+        assert [order.broker_order_id for order in await adapter.orders()] == ["8"]
+        kite.on(
+            "GET /orders", data([order_row("7", **odd), order_row("8")])
+        )  # ours: the book says nothing then
+        with pytest.raises((BrokerError, UnknownInstrumentError)):
+            await adapter.orders()
+
+    run(case, tmp_path)
+
+
+@pytest.mark.parametrize(
     "answer",
     [data(None), data({}), error(503, "NetworkException", "down"), Says(200, b"<", "text/html"), CUT],
 )

@@ -1,5 +1,6 @@
 """Orders, books and the account's holdings over REST."""
 
+import logging
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TypeVar
@@ -30,12 +31,13 @@ from trademantra.core.instrument import Instrument
 from trademantra.core.order import Product, Side
 
 Row = TypeVar("Row")
+_log = logging.getLogger(__name__)
 
 
 class OrderCalls:
     """Translates each call and its answer.  `known` gives the last state that was heard of an order."""
 
-    __slots__ = ("_client", "_data", "_known", "_protect")
+    __slots__ = ("_client", "_data", "_known", "_left_out", "_protect")
 
     def __init__(
         self,
@@ -49,6 +51,7 @@ class OrderCalls:
         self._data = data
         self._known = known
         self._protect = protect
+        self._left_out: set[str] = set()  # what was said of it
 
     async def place(self, request: OrderRequest) -> PlaceResult:
         book = await self._data.book()
@@ -77,10 +80,10 @@ class OrderCalls:
         return await self._call(Method.DELETE, _path(order), _parent(order), _changed)
 
     async def orders(self) -> Sequence[BrokerOrder]:
-        return await self._rows("/orders", "orders", order_of)
+        return await self._rows("/orders", "orders", order_of, is_ours=self._is_ours)
 
     async def trades(self) -> Sequence[BrokerTrade]:
-        return await self._rows("/trades", "trades", trade_of)
+        return await self._rows("/trades", "trades", trade_of, is_ours=self._is_ours)
 
     async def positions(self) -> Sequence[Position]:
         def net(data: Json) -> Json:
@@ -140,17 +143,57 @@ class OrderCalls:
         what: str,
         parse: Callable[[Record, InstrumentBook], Row],
         pick: Callable[[Json], Json] = lambda data: data,
+        is_ours: Callable[[Record], bool] = lambda row: True,
     ) -> Sequence[Row]:
-        """The rows of a book; for a contract that was listed since the morning the instrument file is fetched again."""
+        """The rows of a book; for a contract that was listed since the morning the instrument file is fetched again.
+
+        One that cannot be read is an error where it `is_ours`, for the book says nothing then; others' are left out.
+        """
         book = await self._data.book()
         rows = records(pick(await self._client.read(path)), what)
+        made: list[Row] = []
+        for row in rows:
+            try:
+                made.append(parse(row, book))
+            except UnknownInstrumentError:
+                fresh = await self._data.book() if await self._data.refetched() else book
+                self._read_again(row, fresh, parse, is_ours, made)
+            except MalformedReplyError as error:
+                self._leave_out(row, error, is_ours)
+        return made
+
+    def _read_again(
+        self,
+        row: Record,
+        book: InstrumentBook,
+        parse: Callable[[Record, InstrumentBook], Row],
+        is_ours: Callable[[Record], bool],
+        made: list[Row],
+    ) -> None:
         try:
-            return [parse(row, book) for row in rows]
-        except UnknownInstrumentError:
-            if not await self._data.refetched():
-                raise
-        book = await self._data.book()
-        return [parse(row, book) for row in rows]
+            made.append(parse(row, book))
+        except (UnknownInstrumentError, MalformedReplyError) as error:
+            self._leave_out(row, error, is_ours)
+
+    def _leave_out(
+        self,
+        row: Record,
+        error: UnknownInstrumentError | MalformedReplyError,
+        is_ours: Callable[[Record], bool],
+    ) -> None:
+        """Errors: the given one, where the row is ours or nobody can say whose it is."""
+        if is_ours(row):
+            raise error
+        if error.message not in self._left_out:
+            self._left_out.add(error.message)
+            _log.warning(
+                "zerodha: a row that is not of this desk cannot be read and is left out: %s", error.message
+            )
+
+    def _is_ours(self, row: Record) -> bool:
+        """Whether an order bears a tag, as all of ours do; a trade bears none, its order may be known."""
+        known = self._known(row.text("order_id"))
+        return bool(row.optional_text("tag") or (known is not None and known.tag))
 
 
 def _path(order: BrokerOrder) -> str:

@@ -404,6 +404,7 @@ class House:
 
     async def _look_at_positions(self) -> None:
         for room in list(self.rooms.values()):
+            room.desk.look()
             await self._watch.look(room)
 
     async def _look_at_hand_feed(self) -> None:

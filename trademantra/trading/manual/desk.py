@@ -129,8 +129,10 @@ class ManualDesk:
             return await self._placed(room, name, wish)
         instrument = (await self._parts.feed.find(room, [wish.symbol]))[wish.symbol]
         check_lots(instrument, wish.quantity)
-        missing = await self._parts.feed.first_prices(room, [instrument])
-        if purpose_of(wish, self._held(room, instrument, wish.product)) is Purpose.ENTRY:
+        is_entry = purpose_of(wish, self._held(room, instrument, wish.product)) is Purpose.ENTRY
+        if is_entry or wish.algo is not None or wish.levels.is_some:  # a plain exit waits for no price
+            missing = await self._parts.feed.first_prices(room, [instrument])
+        if is_entry:
             self._parts.feed.require(missing)
             await self._know_money(room)
             self._check_units(room, instrument, wish.side, wish.quantity, wish.price or wish.trigger)
@@ -178,10 +180,9 @@ class ManualDesk:
         wish, name = target_wish(request.arguments), request_name(request.request_id)
         instrument = (await self._parts.feed.find(room, [wish.symbol]))[wish.symbol]
         check_lots(instrument, wish.quantity)
-        missing = await self._parts.feed.first_prices(room, [instrument])
         held = self._held(room, instrument, wish.product)
-        if held * wish.quantity < 0 or abs(wish.quantity) > abs(held):
-            self._parts.feed.require(missing)
+        if held * wish.quantity < 0 or abs(wish.quantity) > abs(held):  # what only reduces waits for no price
+            self._parts.feed.require(await self._parts.feed.first_prices(room, [instrument]))
             added = abs(wish.quantity) if held * wish.quantity <= 0 else abs(wish.quantity) - abs(held)
             side = Side.BUY if wish.quantity > 0 else Side.SELL
             await self._know_money(room)
