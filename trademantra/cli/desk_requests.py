@@ -20,7 +20,11 @@ def register(desk_app: typer.Typer) -> None:
             "Example: [bold]tm desk close-all --account asha --strategy orb --yes[/bold]",
         ),
         DeskCommand("pause", pause, "Example: [bold]tm desk pause --strategy orb[/bold]"),
-        DeskCommand("resume", resume, "Example: [bold]tm desk resume --strategy orb[/bold]"),
+        DeskCommand(
+            "resume",
+            resume,
+            "Examples: [bold]tm desk resume --strategy orb[/bold] · [bold]tm desk resume --limit drawdown[/bold]",
+        ),
         DeskCommand("stop", stop, "Example: [bold]tm desk stop 20261123-supertrend-7f3a[/bold]"),
     )
 
@@ -63,11 +67,24 @@ def pause(strategy: StrategyOption = None, *, call: DeskCall) -> None:
     call.do(RequestKind.PAUSE, _of(strategy))
 
 
-def resume(strategy: StrategyOption = None, *, call: DeskCall) -> None:
-    """Have the running desk take entries again."""
+def resume(
+    strategy: StrategyOption = None,
+    limit: Annotated[
+        str | None,
+        typer.Option(
+            "--limit", metavar="CODE", help="End what this limit stopped, such as drawdown; docs/risk.md."
+        ),
+    ] = None,
+    *,
+    call: DeskCall,
+) -> None:
+    """Have the running desk take entries again after a pause; with --limit after the stop of a limit.
+
+    A limit that is released stays in force: it counts anew, or stops again where its loss is still there.
+    """
     from trademantra.trading.control.requests import RequestKind
 
-    call.do(RequestKind.RESUME, _of(strategy))
+    call.do(RequestKind.RESUME, _of(strategy) | ({"limit": limit} if limit else {}))
 
 
 def stop(

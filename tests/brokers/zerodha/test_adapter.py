@@ -441,9 +441,7 @@ def test_a_bracket_is_not_supported(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- books
 
 
-@pytest.mark.parametrize(
-    "odd", [{"order_type": "SL-Q"}, {"exchange": "NOSUCH"}, {"transaction_type": None}]
-)
+@pytest.mark.parametrize("odd", [{"order_type": "SL-Q"}, {"exchange": "NOSUCH"}, {"transaction_type": None}])
 def test_a_row_of_others_that_cannot_be_read_hides_none_of_ours(
     tmp_path: Path, odd: dict[str, object]
 ) -> None:

@@ -20,7 +20,9 @@ from trademantra.kit.timer import ClockTimer
 from trademantra.trading.control.requests import DeskRequest, RequestFailedError, RequestKind, RequestStore
 from trademantra.trading.control.state import StateStore
 from trademantra.trading.lease_names import lease_name
+from trademantra.trading.risk.books import Stop
 from trademantra.trading.risk.kill_files import KILL_NAME, KillScope
+from trademantra.trading.risk.limits import Scope
 
 _PATIENCE_NS = int(timedelta(seconds=50).total_seconds()) * NANOSECONDS_PER_SECOND
 _CLOSES_AT_ONCE = 356  # minutes before 15:12, Zerodha's own time: 09:16
@@ -73,7 +75,18 @@ def test_requests_kills_and_a_lost_lease_touch_what_they_name_and_nothing_else(t
             done = len(scene.orders("practice"))
             await scene.until(lambda: len(scene.orders("practice")) > done + 2, "the other trades on")
             assert not scene.held("kite"), "a paused strategy entered"
-            await ask(scene, "kite", RequestKind.RESUME, strategy="holds")
+            # what a limit stopped goes on by its release alone
+            book = scene.house.gate.state.book(Scope.STRATEGY, "kite", "holds")
+            book.stops["drawdown"] = Stop("drawdown", "it fell by 7 %")
+            answer = await ask(scene, "kite", RequestKind.RESUME, strategy="holds")
+            assert "it fell by 7 % (tm desk resume --limit drawdown)" in answer.text
+            with pytest.raises(
+                RequestFailedError, match=r"profit_lock stops nothing; .* is stopped by drawdown"
+            ):
+                await ask(scene, "kite", RequestKind.RESUME, limit="profit_lock")
+            assert not scene.held("kite")
+            answer = await ask(scene, "kite", RequestKind.RESUME, limit="drawdown")
+            assert "drawdown is released" in answer.text
             await scene.until(lambda: scene.held("kite"), "it enters again")
             with pytest.raises(RequestFailedError, match="there are: holds"):
                 await ask(scene, "kite", RequestKind.PAUSE, strategy="hold")

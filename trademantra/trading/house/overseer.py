@@ -21,6 +21,7 @@ from trademantra.trading.house.room import AccountRoom
 from trademantra.trading.house.strategies import StrategySession
 from trademantra.trading.intents import MANUAL, Purpose
 from trademantra.trading.outcomes import LONGEST_WAIT_NS, wait_for
+from trademantra.trading.risk.books import Book
 from trademantra.trading.risk.decisions import BreachRequest, Flatten, PauseStrategy
 from trademantra.trading.risk.gate import RiskGate
 from trademantra.trading.risk.kill import KillSwitch
@@ -110,6 +111,9 @@ class Overseer:
                 self._pause(room.account_id, each)
                 await cancel_all(room.desk, room.algos, self._parts.timer, strategy_id=each)
             return DeskAnswer(True, f"paused: {', '.join(chosen)}; entries are cancelled, exits stay armed")
+        rule = request.arguments.get("limit")
+        if rule:
+            return self._lift(room, strategy_id, str(rule))
         released = [
             each
             for each in chosen
@@ -120,9 +124,39 @@ class Overseer:
                 for run_id in session.run_ids:
                     if run_id not in session.stopped:
                         self._parts.workers.resume(run_id)
+        stops = "".join(f"; {each}" for each in self._stops_of(room, strategy_id))
         if not released:
-            return DeskAnswer(True, f"nothing was paused: {', '.join(chosen)}")
-        return DeskAnswer(True, f"going on: {', '.join(released)}")
+            return DeskAnswer(True, f"nothing was paused: {', '.join(chosen)}{stops}")
+        return DeskAnswer(True, f"going on: {', '.join(released)}{stops}")
+
+    def _lift(self, room: AccountRoom, strategy_id: str | None, rule: str) -> DeskAnswer:
+        """End what a limit stopped; the limit itself stays, and may stop it again."""
+        lifted = [
+            str(book)
+            for book in self._books_of(room, strategy_id)
+            if self._parts.gate.state.release(book.scope, room.account_id, book.name, rule)
+        ]
+        room.risk.keep_stops()
+        if not lifted:
+            return DeskAnswer(False, "; ".join([f"{rule} stops nothing", *self._stops_of(room, strategy_id)]))
+        self._parts.say(f"{room.account_id}: {rule} was released by hand: {', '.join(lifted)}")
+        return DeskAnswer(True, f"{rule} is released: {', '.join(lifted)}; entries are taken again")
+
+    def _stops_of(self, room: AccountRoom, strategy_id: str | None) -> list[str]:
+        """What limits stopped there, and how to go on."""
+        return [
+            f"{book} is stopped by {stop.rule}: {stop.text} (tm desk resume --limit {stop.rule})"
+            for book in self._books_of(room, strategy_id)
+            for stop in book.stops.values()
+            if stop.rule != "paused"
+        ]
+
+    def _books_of(self, room: AccountRoom, strategy_id: str | None) -> Sequence[Book]:
+        """That of the strategy, or all that limits may stop in the account."""
+        state = self._parts.gate.state
+        if strategy_id is not None:
+            return [state.book(Scope.STRATEGY, room.account_id, strategy_id)]
+        return state.result_books(room.account_id)
 
     def _known(self, room: AccountRoom) -> list[str]:
         """Strategies that run in an account, or hold something there."""
