@@ -62,7 +62,7 @@ class Session:
     tape, hearing, stopped, is_open = None, ("run",), (), True
 
     def __init__(self, logs):
-        self._logs = logs
+        self._logs, self.late = logs, []
 
     def is_in_hours(self, now_ns):
         return now_ns > 0
@@ -80,6 +80,9 @@ class Session:
 
     def keeps_back(self, decided):
         return False
+
+    def came_late(self, run_id, ended_ns):
+        self.late.append((run_id, ended_ns))
 
     def keep_logs(self):
         self._logs.append("kept")
@@ -193,6 +196,7 @@ def test_of_the_bars_that_a_silent_feed_brought_back_only_the_newest_is_entered_
         leave = Leave("INFY", Reason.SIGNAL)
         assert room.carried == [{"run": [leave]}, {"run": [leave]}, {"run": [leave, ENTERS]}]
         assert workers.asked == [("INFY", LATE)] * 2
+        assert run_of["run"].late == [("run", each.end_ns) for each in came[:2]]
 
     asyncio.run(play())
 

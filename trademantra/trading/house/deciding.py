@@ -8,7 +8,7 @@ from functools import partial
 from trademantra.brokers.paper.market import EventBatch
 from trademantra.core.bar import Timeframe
 from trademantra.core.instrument import Instrument
-from trademantra.engine.live.wants import Want
+from trademantra.engine.live.wants import Enter, Want
 from trademantra.engine.ticks import Tick
 from trademantra.trading.accounts.settings import Broker
 from trademantra.trading.feeds.bar_rules import BarClosed
@@ -61,13 +61,13 @@ class Deciding:
             decided: Mapping[str, Sequence[Want]] = await self._workers.decide(bars, run_ids)
             if too_old:
                 decided = {
-                    run_id: await self._without_old_entries(run_id, wants, too_old)
+                    run_id: await self._without_old_entries(run_id, wants, too_old, ended_ns)
                     for run_id, wants in decided.items()
                 }
             await self.carry_out(decided)
 
     async def _without_old_entries(
-        self, run_id: str, wants: Sequence[Want], too_old: Collection[tuple[str, Timeframe]]
+        self, run_id: str, wants: Sequence[Want], too_old: Collection[tuple[str, Timeframe]], ended_ns: int
     ) -> Sequence[Want]:
         """`too_old`: series of which an old bar was told, by the keys of their instruments."""
         session = self._run_of.get(run_id)  # it may have ended since it was asked
@@ -76,6 +76,8 @@ class Deciding:
             for instrument in session.spec.instruments.values()
         ):
             return wants
+        if any(isinstance(want, Enter) for want in wants):
+            session.came_late(run_id, ended_ns)
         return await ways_out(self._workers, run_id, wants)
 
     def _sessions_of(self, source: str) -> Sequence[StrategySession]:

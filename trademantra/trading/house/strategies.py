@@ -272,6 +272,11 @@ class StrategySession:
         if self.tape is not None:
             self.tape.missing(Gap(self._parts.clock.now_ns(), 0, run_id))
 
+    def came_late(self, run_id: str, ended_ns: int) -> None:
+        """A bar that ended then reached the run too late to enter on: a back-test would have."""
+        if self.tape is not None:
+            self.tape.missing(Gap(ended_ns - self.spec.timeframe.length_ns, ended_ns, run_id))
+
     async def end_of_day(self) -> None:
         """Write the trades that closed, and until when it ran."""
         await self._write_trades()

@@ -155,6 +155,9 @@ def _is_over(difference: Difference, gaps: Sequence[Gap], facts: SessionFacts) -
 
 def _gap_words(gap: Gap) -> str:
     begin = f"{datetime_of(gap.from_ns):%Y-%m-%d %H:%M:%S}"
+    if gap.run_id and gap.to_ns:
+        ended = f"{datetime_of(gap.to_ns):%Y-%m-%d %H:%M:%S}"
+        return f"{gap.run_id} entered nothing on the bar that ended at {ended}: it came too late"
     if gap.run_id:
         return f"{gap.run_id} was stopped at {begin}"
     return f"the desk was away from {begin} to {datetime_of(gap.to_ns):%Y-%m-%d %H:%M:%S}"
