@@ -1,5 +1,6 @@
 """Several sources of one feed: which is heard, what a switch does to totals, bars and prices, and who is asked over REST."""
 
+import asyncio
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -188,6 +189,25 @@ async def test_while_no_stream_comes_the_next_source_answers_over_rest_without_i
         False,
     )
     assert float(desk.batches[-1].total[0]) == -1.0
+
+
+@runs
+async def test_a_source_that_hangs_holds_up_no_answer_of_the_next_one():
+    class Hangs(FakeBroker):
+        async def quotes(self, instruments):
+            await asyncio.Event().wait()
+
+    desk = Desk(2)
+    first, second = desk.brokers
+    await desk.hub.subscribe("a", [RELIANCE])
+    hear(desk, 0, 0, 100, 1_000)
+    first.__class__ = Hangs
+    first.stream = second.stream = StreamState.DISCONNECTED
+    second.known_quotes[RELIANCE] = traded(3, 103, 99)
+    await desk.at(3)
+    await desk.at(4)
+    price = desk.hub.last(RELIANCE)
+    assert (price.value, price.source, price.origin) == (Decimal(103), "second", Origin.POLL)
 
 
 @runs

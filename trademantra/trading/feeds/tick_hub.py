@@ -392,18 +392,27 @@ class TickHub:
             self._tell(FeedBack(self.source, start, now))
 
     async def _poll(self) -> None:
-        """Ask for the instruments that were silent longest; a source that does not answer leaves it to the next."""
+        """Ask for the instruments that were silent longest: all sources at once, for one may hang that is heard no more."""
         rows = self._prices.stale_rows(self._rows(), self._now(), self.settings.poll_every_ns, None)
         wanted = [self.table[row] for row in rows[: self.settings.poll_most].tolist()]
-        for number in self._in_order() if wanted else ():
-            try:
-                quotes = await self._sources[number].adapter.quotes(wanted)
-            except BrokerError:
-                continue  # `FeedLost` has been told; each poll that fails would only say it again
-            if self._gap_ns is not None:
-                polled = batch_of(list(quotes.values()), self.table, self._now(), origin=Origin.POLL)
-                self._spread(polled, number)
-            return
+        asked = {
+            asyncio.ensure_future(self._sources[number].adapter.quotes(wanted)): number
+            for number in (self._in_order() if wanted else ())
+        }
+        try:
+            while asked:
+                done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+                answers = [(task, asked.pop(task), task.exception()) for task in list(asked) if task in done]
+                for task, number, error in answers:  # in the order of preference
+                    if isinstance(error, BrokerError):
+                        continue  # `FeedLost` has been told; each poll that fails would only say it again
+                    if self._gap_ns is not None:
+                        quotes = list(task.result().values())
+                        self._spread(batch_of(quotes, self.table, self._now(), origin=Origin.POLL), number)
+                    return
+        finally:
+            for task in asked:
+                task.cancel()
 
     def _in_order(self) -> Sequence[int]:
         """The source that is heard, then the others."""
