@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -118,6 +119,22 @@ def test_opening_again_keeps_what_is_there_and_two_may_open_a_new_one_together(u
         return owner
 
     assert asyncio.run(scenario()) == "me"
+
+
+def test_many_processes_may_open_a_new_file_at_once(tmp_path):
+    """Each in threads of its own: the switch to the write-ahead log waits for nobody by itself."""
+    for number in range(8):
+        url = f"sqlite:///{tmp_path / f'{number}.db'}"
+
+        def opened(url=url):
+            async def scenario():
+                await (await Database.open(url)).close()
+
+            asyncio.run(scenario())
+
+        with ThreadPoolExecutor(4) as threads:
+            for each in [threads.submit(opened) for _ in range(4)]:
+                each.result()
 
 
 def test_a_database_of_a_newer_version_is_left_alone(url):

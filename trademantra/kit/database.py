@@ -8,9 +8,10 @@ Invariants:
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import ClassVar
 
@@ -33,6 +34,7 @@ _DRIVERS = {
     "postgresql": "postgresql+asyncpg",
     "postgres": "postgresql+asyncpg",
 }
+_SWITCHED_SECONDS = 0.01
 _POOL = 8
 _STANDSTILL_MILLISECONDS = 10_000
 
@@ -64,9 +66,11 @@ class Database:
         """
         engine = _engine(url)
         try:
+            if engine.dialect.name == "sqlite" and engine.url.database:
+                await asyncio.to_thread(_write_ahead, engine.url.database)
             async with engine.execution_options(tm_writes=True).begin() as connection:
                 await connection.run_sync(_upgrade)
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             await engine.dispose()
             shown = make_url(url).render_as_string(hide_password=True)
             cause = str(getattr(error, "orig", error)).splitlines()[0]
@@ -164,6 +168,22 @@ def _engine(url: str) -> AsyncEngine:
     engine = create_async_engine(parsed, pool_size=_POOL)
     _prepared(engine.sync_engine)
     return engine
+
+
+def _write_ahead(file: str) -> None:
+    """Switch a file to its write-ahead log, for ever.  While another process does so SQLite calls it locked and waits for
+    nobody, whatever its timeout is: then it is tried again.  Errors: `sqlite3.Error`."""
+    until = time.monotonic() + _BUSY_MILLISECONDS / 1_000
+    with closing(sqlite3.connect(file)) as connection:
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(_SWITCHED_SECONDS)
+            else:
+                return
 
 
 def _prepared(engine: Engine) -> Engine:
